@@ -1,0 +1,334 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""URDF in, a tree of rigid bodies out: fixed and locked joints are merged away exactly.
+
+Poses are 4 x 4 homogeneous matrices, inertias 3 x 3 matrices about a body's centre of mass. numpy is all it needs.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .description import RobotDescription
+
+Array = np.ndarray
+
+DEFAULT_COLOR = (0.5, 0.5, 0.5)
+
+
+def pose(xyz: tuple[float, ...] | Array = (0.0, 0.0, 0.0), rpy: tuple[float, ...] | Array = (0.0, 0.0, 0.0)) -> Array:
+    """Return the pose [4, 4] of a translation [m] and fixed-axis roll, pitch, yaw [rad] (URDF's convention)."""
+    (cr, cp, cy), (sr, sp, sy) = np.cos(np.asarray(rpy, float)), np.sin(np.asarray(rpy, float))
+    roll = np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
+    pitch = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
+    yaw = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
+    matrix = np.eye(4)
+    matrix[:3, :3] = yaw @ pitch @ roll
+    matrix[:3, 3] = xyz
+    return matrix
+
+
+def inverse(matrix: Array) -> Array:
+    """Return the inverse [4, 4] of a rigid transform."""
+    result = np.eye(4)
+    result[:3, :3] = matrix[:3, :3].T
+    result[:3, 3] = -matrix[:3, :3].T @ matrix[:3, 3]
+    return result
+
+
+def rotation_about(axis: Array, angle: float) -> Array:
+    """Return the pose [4, 4] that turns by ``angle`` [rad] about a unit axis (Rodrigues)."""
+    x, y, z = axis
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    matrix = np.eye(4)
+    matrix[:3, :3] += np.sin(angle) * cross + (1.0 - np.cos(angle)) * cross @ cross
+    return matrix
+
+
+@dataclass(frozen=True)
+class Inertial:
+    """Mass [kg], centre of mass [3] [m] and inertia about it [3, 3] [kg m^2], all in one frame."""
+
+    mass: float = 0.0
+    com: Array = field(default_factory=lambda: np.zeros(3))
+    inertia: Array = field(default_factory=lambda: np.zeros((3, 3)))
+
+    def moved(self, frame: Array) -> Inertial:
+        """Express it in a frame in which its own has the pose ``frame`` [4, 4]."""
+        rotation = frame[:3, :3]
+        return Inertial(self.mass, rotation @ self.com + frame[:3, 3], rotation @ self.inertia @ rotation.T)
+
+    def merged(self, other: Inertial) -> Inertial:
+        """Join two inertials of the same frame (parallel axes, Steiner's theorem)."""
+        mass = self.mass + other.mass
+        if mass == 0.0:
+            return self
+        com = (self.mass * self.com + other.mass * other.com) / mass
+        inertia = np.zeros((3, 3))
+        for part in (self, other):
+            offset = part.com - com
+            inertia += part.inertia + part.mass * (offset @ offset * np.eye(3) - np.outer(offset, offset))
+        return Inertial(mass, com, inertia)
+
+
+@dataclass(frozen=True)
+class Visual:
+    """A mesh for the eye: its file, its pose in the body [4, 4], scale [3] and colour (RGB in 0 to 1)."""
+
+    mesh: Path
+    pose: Array
+    scale: tuple[float, float, float]
+    color: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A URDF link as a frame of the body it was merged into."""
+
+    body: str
+    pose: Array
+    """Pose in the body frame [4, 4]."""
+
+
+@dataclass(frozen=True)
+class RevoluteJoint:
+    """A revolute joint between two merged bodies."""
+
+    name: str
+    parent: str
+    child: str
+    parent_pose: Array
+    """Joint frame in the parent body [4, 4]."""
+
+    child_pose: Array
+    """Joint frame in the child body [4, 4]."""
+
+    axis: Array
+    """Unit axis in the joint frame [3]."""
+
+    lower: float
+    """[rad]"""
+
+    upper: float
+    """[rad]"""
+
+    effort: float
+    """[N m]"""
+
+    velocity: float
+    """[rad/s]"""
+
+    def transform(self, position: float) -> Array:
+        """Return the child body's pose in the parent body [4, 4] at a joint position [rad]."""
+        return self.parent_pose @ rotation_about(self.axis, position) @ inverse(self.child_pose)
+
+
+@dataclass(frozen=True)
+class Body:
+    """A rigid body: one or more URDF links."""
+
+    name: str
+    inertial: Inertial
+    visuals: tuple[Visual, ...]
+
+
+@dataclass(frozen=True)
+class RigidBodyModel:
+    """A tree of rigid bodies joined by revolute joints; parents come before children."""
+
+    root: str
+    bodies: Mapping[str, Body]
+    joints: Mapping[str, RevoluteJoint]
+    frames: Mapping[str, Frame]
+    """Every URDF link."""
+
+    @property
+    def mass(self) -> float:
+        """Total mass [kg]."""
+        return sum(body.inertial.mass for body in self.bodies.values())
+
+    def body_poses(self, joint_pos: Mapping[str, float]) -> dict[str, Array]:
+        """Return every body's pose [4, 4] in the root body's frame; joints not named stand at 0 rad."""
+        poses = {self.root: np.eye(4)}
+        for joint in self.joints.values():
+            poses[joint.child] = poses[joint.parent] @ joint.transform(joint_pos.get(joint.name, 0.0))
+        return poses
+
+    def link_poses(self, joint_pos: Mapping[str, float]) -> dict[str, Array]:
+        """Return every URDF link's pose [4, 4] in the root body's frame; joints not named stand at 0 rad."""
+        bodies = self.body_poses(joint_pos)
+        return {link: bodies[frame.body] @ frame.pose for link, frame in self.frames.items()}
+
+
+def load_model(description: RobotDescription) -> RigidBodyModel:
+    """Read a description's URDF and merge everything that the description does not actuate."""
+    urdf = description.urdf.locate()
+    robot = ElementTree.fromstring(urdf.read_bytes())
+    model = _Merger(robot, urdf, description).run()
+    missing = [joint for joint in description.joints if joint not in model.joints]
+    if missing:
+        raise ValueError(f"{urdf.name} has no movable joint {missing[0]!r}, which the {description.name} actuates.")
+    extra = [joint for joint in model.joints if joint not in description.joints]
+    if extra:
+        raise ValueError(f"Joint {extra[0]!r} of {urdf.name} moves but the {description.name} neither actuates nor locks it.")
+    return model
+
+
+def _numbers(text: str | None, default: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(float(value) for value in text.split()) if text else default
+
+
+def _origin(element: ElementTree.Element | None) -> Array:
+    origin = element.find("origin") if element is not None else None
+    if origin is None:
+        return np.eye(4)
+    zero = (0.0, 0.0, 0.0)
+    return pose(_numbers(origin.get("xyz"), zero), _numbers(origin.get("rpy"), zero))
+
+
+def _inertial(link: ElementTree.Element) -> Inertial:
+    element = link.find("inertial")
+    if element is None:
+        return Inertial()
+    mass, inertia = element.find("mass"), element.find("inertia")
+    if mass is None or inertia is None:
+        raise ValueError(f"Link '{link.get('name')}' has an <inertial> without <mass> or <inertia>.")
+    xx, xy, xz, yy, yz, zz = (float(inertia.get(key, 0.0)) for key in ("ixx", "ixy", "ixz", "iyy", "iyz", "izz"))
+    matrix = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    return Inertial(float(mass.get("value", 0.0)), np.zeros(3), matrix).moved(_origin(element))
+
+
+def resolve_mesh(filename: str, urdf: Path) -> Path:
+    """Return the file behind a URDF mesh name (``package://NAME/...``, ``file://...`` or a path beside the URDF)."""
+    if filename.startswith("package://"):
+        package, _, rest = filename.removeprefix("package://").partition("/")
+        roots = [parent for parent in urdf.parents if parent.name == package]
+        return (roots[0] if roots else urdf.parent / package) / rest
+    return urdf.parent / filename.removeprefix("file://")
+
+
+class _Merger:
+    """Walks a URDF from its root and gathers links into bodies."""
+
+    def __init__(self, robot: ElementTree.Element, urdf: Path, description: RobotDescription) -> None:
+        self.urdf, self.description = urdf, description
+        self.links = {str(link.get("name")): link for link in robot.findall("link")}
+        self.outgoing: dict[str, list[ElementTree.Element]] = {name: [] for name in self.links}
+        self.colors = {str(m.get("name")): self._rgb(m, {}) for m in robot.findall("material")}
+        children = set()
+        for joint in robot.findall("joint"):
+            self.outgoing[self._end(joint, "parent")].append(joint)
+            children.add(self._end(joint, "child"))
+        roots = [name for name in self.links if name not in children]
+        if len(roots) != 1:
+            raise ValueError(f"{urdf} must have one root link, found {roots}.")
+        self.base = roots[0]
+        self.bodies: dict[str, Body] = {}
+        self.joints: dict[str, RevoluteJoint] = {}
+        self.frames: dict[str, Frame] = {}
+
+    def run(self) -> RigidBodyModel:
+        """Merge the whole tree."""
+        root, pending = self._gather(self.base)
+        while pending:
+            joint, parent_pose, parent = pending.pop(0)
+            child_link = self._end(joint, "child")
+            child, more = self._gather(child_link)
+            self._add_joint(joint, parent, child, parent_pose, self.frames[child_link].pose)
+            # depth first keeps a limb's joints together, which is the order people expect to read
+            pending = more + pending
+        return RigidBodyModel(root, self.bodies, self.joints, self.frames)
+
+    def _gather(self, first: str) -> tuple[str, list[tuple[ElementTree.Element, Array, str]]]:
+        """Merge the links that hang rigidly on ``first``; return the body's name and the joints that leave it."""
+        poses, leaving = self._rigid_group(first)
+        name = self.description.representatives.get(first, first)
+        if name not in poses:
+            raise ValueError(f"Link '{name}' cannot represent the body of '{first}': it consists of {list(poses)}.")
+        to_body = inverse(poses[name])
+        inertial, visuals = Inertial(), []
+        for link, link_pose in poses.items():
+            frame = to_body @ link_pose
+            self.frames[link] = Frame(name, frame)
+            inertial = inertial.merged(_inertial(self.links[link]).moved(frame))
+            visuals += self._visuals(self.links[link], frame)
+        if inertial.mass <= 0.0:
+            raise ValueError(f"Body '{name}' of {self.urdf.name} has no mass: lock its joint or give it an inertial.")
+        self.bodies[name] = Body(name, inertial, tuple(visuals))
+        return name, [(joint, self.frames[link].pose @ _origin(joint), name) for link, joint in leaving]
+
+    def _rigid_group(self, first: str) -> tuple[dict[str, Array], list[tuple[str, ElementTree.Element]]]:
+        poses, leaving, stack = {first: np.eye(4)}, [], [first]
+        while stack:
+            link = stack.pop(0)
+            for joint in self.outgoing[link]:
+                held = self._held_transform(joint)
+                if held is None:
+                    leaving.append((link, joint))
+                else:
+                    child = self._end(joint, "child")
+                    poses[child] = poses[link] @ _origin(joint) @ held
+                    stack.append(child)
+        return poses, leaving
+
+    def _held_transform(self, joint: ElementTree.Element) -> Array | None:
+        """Return the transform [4, 4] across a fixed or locked joint, None for one that moves."""
+        kind, name = joint.get("type"), str(joint.get("name"))
+        if kind == "fixed":
+            return np.eye(4)
+        if kind not in ("revolute", "continuous"):
+            raise ValueError(f"Joint '{name}' is '{kind}': only fixed, revolute and continuous joints are supported.")
+        if name in self.description.locked_joints:
+            return rotation_about(self._axis(joint), self.description.locked_joints[name])
+        return None
+
+    def _add_joint(self, joint: ElementTree.Element, parent: str, child: str, parent_pose: Array, at: Array) -> None:
+        name, limit = str(joint.get("name")), joint.find("limit")
+        if limit is None:
+            raise ValueError(f"Joint '{name}' of {self.urdf.name} has no <limit>: effort and velocity are needed.")
+        lower, upper, effort, velocity = (float(limit.get(k, 0.0)) for k in ("lower", "upper", "effort", "velocity"))
+        if joint.get("type") == "continuous":
+            lower, upper = -np.inf, np.inf
+        axis = self._axis(joint)
+        self.joints[name] = RevoluteJoint(name, parent, child, parent_pose, at, axis, lower, upper, effort, velocity)
+
+    def _visuals(self, link: ElementTree.Element, frame: Array) -> list[Visual]:
+        found = []
+        for visual in link.findall("visual"):
+            mesh = visual.find("geometry/mesh")
+            if mesh is None:
+                continue
+            scale = _numbers(mesh.get("scale"), (1.0, 1.0, 1.0))
+            path = resolve_mesh(mesh.get("filename", ""), self.urdf)
+            color = self._rgb(visual.find("material"), self.colors)
+            found.append(Visual(path, frame @ _origin(visual), (scale[0], scale[1], scale[2]), color))
+        return found
+
+    @staticmethod
+    def _rgb(material: ElementTree.Element | None, named: Mapping[str, tuple]) -> tuple[float, float, float]:
+        if material is None:
+            return DEFAULT_COLOR
+        color = material.find("color")
+        if color is None:
+            return named.get(str(material.get("name")), DEFAULT_COLOR)
+        rgba = _numbers(color.get("rgba"), (*DEFAULT_COLOR, 1.0))
+        return rgba[0], rgba[1], rgba[2]
+
+    @staticmethod
+    def _axis(joint: ElementTree.Element) -> Array:
+        axis = joint.find("axis")
+        vector = np.array(_numbers(axis.get("xyz") if axis is not None else None, (1.0, 0.0, 0.0)))
+        return vector / np.linalg.norm(vector)
+
+    def _end(self, joint: ElementTree.Element, side: str) -> str:
+        element = joint.find(side)
+        name = str(element.get("link")) if element is not None else ""
+        if name not in self.links:
+            raise ValueError(f"Joint '{joint.get('name')}' of {self.urdf.name} names '{name}' as {side}: no such link.")
+        return name

@@ -1,0 +1,102 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Arms that move on their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from isaaclab.managers import CommandTerm
+
+if TYPE_CHECKING:
+    from isaaclab.assets import Articulation
+    from isaaclab.envs import ManagerBasedRLEnv
+
+    from .commands_cfg import UpperBodyCommandCfg
+
+
+def sample_amplitude(ratio: float, uniform: torch.Tensor) -> torch.Tensor:
+    """Draw r' from HOMIE's truncated exponential.
+
+    r' = -ln(1 - u + u exp(-lam)) / lam with lam = 20 (1 - 0.99 r_a): the inverse of the cumulative distribution of
+    p(r' | r_a) = lam exp(-lam r') / (1 - exp(-lam)) on [0, 1] (facts 2; the 0.99 keeps lam above 0 at r_a = 1).
+
+    Args:
+        ratio: Curriculum ratio r_a in [0, 1].
+        uniform: Samples of U(0, 1), any shape.
+
+    Returns:
+        Samples of r' in [0, 1], same shape.
+    """
+    rate = 20.0 * (1.0 - 0.99 * ratio)
+    # 1 - u + u exp(-lam) = 1 + u (exp(-lam) - 1), written so that small u keeps its digits
+    return -torch.log1p(uniform * torch.expm1(torch.tensor(-rate, device=uniform.device))) / rate
+
+
+class UpperBodyCommand(CommandTerm):
+    """Targets of the upper-body joints: drawn anew each second, approached in a straight line.
+
+    Per environment and joint, the amplitude is r' U(0, 1), the sign is a fair coin, and the target is that share of
+    the way from the default position to the joint limit on that side. The curriculum moves :attr:`ratio`.
+    """
+
+    cfg: UpperBodyCommandCfg
+
+    def __init__(self, cfg: UpperBodyCommandCfg, env: ManagerBasedRLEnv) -> None:
+        """Look up the joints and their limits.
+
+        Args:
+            cfg: The configuration of the term.
+            env: The environment.
+        """
+        super().__init__(cfg, env)
+        self.robot: Articulation = env.scene[cfg.asset_name]
+        ids, self.joint_names = self.robot.find_joints(cfg.joint_names, preserve_order=True)
+        self.joint_ids = torch.tensor(list(ids), dtype=torch.long, device=self.device)
+        self.ratio = cfg.initial_ratio
+        """Curriculum ratio r_a in [0, 1]."""
+
+        self._default = self.robot.data.default_joint_pos.torch[:, self.joint_ids].clone()
+        limits = self.robot.data.joint_pos_limits.torch[:, self.joint_ids]
+        self._reach_down = limits[..., 0] - self._default
+        self._reach_up = limits[..., 1] - self._default
+        self._command = self._default.clone()
+        self._target = self._default.clone()
+
+    @property
+    def command(self) -> torch.Tensor:
+        """Joint position targets [rad], shape ``[N, J]``."""
+        return self._command
+
+    def reset(self, env_ids: Sequence[int] | slice | None = None) -> dict[str, torch.Tensor]:
+        """Put the targets back to the default pose and draw where to go from there.
+
+        Args:
+            env_ids: The environments to reset; all if None.
+
+        Returns:
+            Nothing to log.
+        """
+        ids = slice(None) if env_ids is None else env_ids
+        self._command[ids] = self._default[ids]
+        return super().reset(env_ids)
+
+    def _resample_command(self, env_ids: Sequence[int] | slice) -> None:
+        shape = self._command[env_ids].shape
+        amplitude = sample_amplitude(self.ratio, torch.rand(shape, device=self.device))
+        amplitude = amplitude * torch.rand(shape, device=self.device)
+        upwards = torch.rand(shape, device=self.device) < 0.5
+        reach = torch.where(upwards, self._reach_up[env_ids], self._reach_down[env_ids])
+        self._target[env_ids] = self._default[env_ids] + amplitude * reach
+
+    def _update_command(self) -> None:
+        # The rest of the way over the steps that are left: a straight line that ends on the target.
+        share = (self._env.step_dt / self.time_left.clamp(min=self._env.step_dt)).clamp(max=1.0)
+        self._command += share.unsqueeze(-1) * (self._target - self._command)
+
+    def _update_metrics(self) -> None:
+        pass
