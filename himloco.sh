@@ -110,7 +110,7 @@ find_python_of_uv() {
     export UV_PYTHON_INSTALL_DIR="$state/python"
     "$uv" python install --no-bin 3.12 >&2 || die_without_python "uv could not download one (see above)"
     output="$(cd / && "$uv" python find --no-python-downloads --managed-python 3.12 2>/dev/null)" || true
-    [[ -n $output ]] && accept "$output" || die_without_python "the one uv downloaded does not run"
+    accept "${output:-none}" || die_without_python "the one uv downloaded does not run"
 }
 
 die_without_python() {
@@ -141,7 +141,7 @@ find_uv() {
     done
     locked uv >"$state/uv.txt"
     for candidate in "${found:-}" python3.12 python3 /usr/bin/python3; do
-        [[ -n $candidate ]] && probe "$candidate" >/dev/null 2>&1 || continue
+        probe "${candidate:-none}" >/dev/null 2>&1 || continue
         install_uv_with "$candidate" || continue
         uv="$state/uv/bin/uv"
         return

@@ -76,16 +76,107 @@ class randomize_masses(ManagerTermBase):
 class randomize_material_per_env(randomize_rigid_body_material):
     """Give all shapes of a robot one friction and one restitution, as the reference does (facts 4.6).
 
-    Isaac Lab's term draws a material for every shape. This one narrows its choice to a single material before each
-    call, so the robots that are reset together share it.
+    Isaac Lab's term draws a material for every shape. This one narrows that choice to a single material before it
+    hands over: robots that are reset in the same step share it, and a reset of all robots draws ``num_buckets``.
     """
 
-    def __call__(self, env: ManagerBasedEnv, env_ids: torch.Tensor | slice | None, **params: object) -> None:
-        """Draw one material for these environments.
+    def __call__(
+        self,
+        env: ManagerBasedEnv,
+        env_ids: torch.Tensor | slice | None,
+        static_friction_range: tuple[float, float],
+        dynamic_friction_range: tuple[float, float],
+        restitution_range: tuple[float, float],
+        num_buckets: int,
+        asset_cfg: SceneEntityCfg,
+        make_consistent: bool = False,
+    ) -> None:
+        """Draw materials for these environments.
 
         Args:
             env: The environment.
             env_ids: The environments to change; all if None.
-            params: As for :class:`isaaclab.envs.mdp.randomize_rigid_body_material`.
+            static_friction_range: Range of the friction coefficient.
+            dynamic_friction_range: Not used: the dynamic coefficient equals the static one.
+            restitution_range: Range of the restitution.
+            num_buckets: How many materials a reset of all robots draws.
+            asset_cfg: The robot.
+            make_consistent: Not used: the two coefficients are equal.
         """
-        raise NotImplementedError
+        ids = torch.arange(env.num_envs, device=env.device)
+        if env_ids is not None:
+            ids = ids[env_ids]
+        groups = ids.chunk(num_buckets) if len(ids) == env.num_envs else (ids,)
+        for group in groups:
+            friction = float(sample_uniform(*static_friction_range, (1,), "cpu"))
+            restitution = float(sample_uniform(*restitution_range, (1,), "cpu"))
+            self._narrow_to(friction, restitution)
+            super().__call__(
+                env,
+                group,
+                static_friction_range,
+                dynamic_friction_range,
+                restitution_range,
+                num_buckets,
+                asset_cfg,
+                make_consistent,
+            )
+
+    def _narrow_to(self, friction: float, restitution: float) -> None:
+        """Leave Isaac Lab's term one material to choose from: PhysX picks from buckets, Newton from ranges."""
+        if hasattr(self._impl, "material_buckets"):
+            self._impl.material_buckets[:] = torch.tensor([friction, friction, restitution])
+        else:
+            self._impl._static_friction_range = (friction, friction)
+            self._impl._restitution_range = (restitution, restitution)
+
+
+def reset_joints_around_default(
+    env: ManagerBasedEnv,
+    env_ids: torch.Tensor | slice,
+    scale_range: tuple[float, float],
+    offset_range: tuple[float, float],
+    asset_cfg: SceneEntityCfg = SceneEntityCfg("robot"),
+) -> None:
+    """Reset joints to q0 * U(scale) + U(offset), clipped to the soft limits, at rest (facts 4.6).
+
+    Args:
+        env: The environment.
+        env_ids: The environments to reset.
+        scale_range: Factors on the default positions.
+        offset_range: Offsets [rad].
+        asset_cfg: The robot.
+    """
+    asset: Articulation = env.scene[asset_cfg.name]
+    default = asset.data.default_joint_pos.torch[env_ids]
+    position = default * sample_uniform(*scale_range, default.shape, default.device)
+    position += sample_uniform(*offset_range, default.shape, default.device)
+    low, high = asset.data.soft_joint_pos_limits.torch[env_ids].unbind(-1)
+    asset.write_joint_position_to_sim_index(position=position.clamp(low, high), env_ids=env_ids)
+    asset.write_joint_velocity_to_sim_index(velocity=torch.zeros_like(position), env_ids=env_ids)
+
+
+def push_by_replacing_velocity(
+    env: ManagerBasedEnv,
+    env_ids: torch.Tensor,
+    velocity_range: dict[str, tuple[float, float]],
+    asset_cfg: SceneEntityCfg = SceneEntityCfg("robot"),
+) -> None:
+    """Push the robot by replacing components of its base velocity.
+
+    Isaac Lab's ``push_by_setting_velocity`` adds to the velocity; legged_gym's pushes, and so HOMIE's, replace it
+    (facts 4.6).
+
+    Args:
+        env: The environment.
+        env_ids: The environments to push.
+        velocity_range: "x", "y", "z" [m/s], "roll", "pitch", "yaw" [rad/s] -> range in the world frame; what is not
+            named keeps its velocity.
+        asset_cfg: The robot.
+    """
+    asset: Articulation = env.scene[asset_cfg.name]
+    velocity = asset.data.root_vel_w.torch[env_ids].clone()
+    for name, bounds in velocity_range.items():
+        column = ("x", "y", "z", "roll", "pitch", "yaw").index(name)
+        velocity[:, column] = sample_uniform(*bounds, (velocity.shape[0],), velocity.device)
+    asset.write_root_velocity_to_sim_index(root_velocity=velocity, env_ids=env_ids)
