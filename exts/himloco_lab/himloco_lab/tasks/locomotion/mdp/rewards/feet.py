@@ -1,0 +1,163 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Terms about how the feet move and land."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from isaaclab.managers import ManagerTermBase, RewardTermCfg, SceneEntityCfg
+from isaaclab.utils.math import quat_apply_inverse
+
+from ..terrain_height import terrain_height_at
+from .command import command_speed, upright_commanded
+from .feet_state import body_positions, body_velocities, contact_forces, points_on_bodies
+from .landing import LandingDetector
+
+if TYPE_CHECKING:
+    from isaaclab.envs import ManagerBasedRLEnv
+
+
+class step_air_time(ManagerTermBase):  # noqa: N801
+    """Reward long steps when a foot lands: Σ (t_air - threshold) over landing feet, if a motion is commanded."""
+
+    def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
+        super().__init__(cfg, env)
+        self._landings = _detector(env, cfg)
+
+    def reset(self, env_ids: Sequence[int] | torch.Tensor | slice | None = None) -> None:
+        """Forget the flights of the environments."""
+        self._landings.reset(env_ids)
+
+    def __call__(
+        self,
+        env: ManagerBasedRLEnv,
+        command_name: str,
+        sensor_cfg: SceneEntityCfg,
+        threshold: float,
+        contact_force: float,
+        min_command: float,
+    ) -> torch.Tensor:
+        """Return the reward.
+
+        Args:
+            env: The environment.
+            command_name: The velocity command; its yaw rate counts as motion, unlike in Isaac Lab's term.
+            sensor_cfg: The feet of the contact sensor.
+            threshold: Air time that earns nothing [s].
+            contact_force: Vertical force from which on a foot is on the ground [N].
+            min_command: Norm of (vx, vy, yaw rate) above which a motion is commanded.
+
+        Returns:
+            Seconds, negative for short steps, shape ``[N]``.
+        """
+        landed, air_time = self._landings.update(contact_forces(env, sensor_cfg)[..., 2] > contact_force)
+        surplus = torch.where(landed, air_time - threshold, 0.0)
+        return surplus.sum(dim=1) * (command_speed(env, command_name) > min_command)
+
+
+def swing_clearance(
+    env: ManagerBasedRLEnv, command_name: str, asset_cfg: SceneEntityCfg, target_height: float, min_height: float
+) -> torch.Tensor:
+    """Penalise moving feet that are not at the swing height: Σ (h - target)² |v_xy|, unless a squat is commanded.
+
+    Args:
+        env: The environment.
+        command_name: Command whose fourth value is the base height [m].
+        asset_cfg: The ankle roll bodies.
+        target_height: Height of the ankle frame above the ground under it [m].
+        min_height: Lowest height command at which the term acts [m].
+
+    Returns:
+        Penalty [m³/s], shape ``[N]``. v is relative to the base and in its frame.
+    """
+    positions = body_positions(env, asset_cfg)
+    error = positions[:, :, 2] - terrain_height_at(env, positions) - target_height
+    data = env.scene[asset_cfg.name].data
+    relative = body_velocities(env, asset_cfg) - data.root_lin_vel_w.torch.unsqueeze(1)
+    velocity_b = quat_apply_inverse(data.root_quat_w.torch.unsqueeze(1), relative)
+    speed = torch.linalg.vector_norm(velocity_b[..., :2], dim=-1)
+    return (error.square() * speed).sum(dim=1) * upright_commanded(env, command_name, min_height)
+
+
+class landing_foot_tilt(ManagerTermBase):  # noqa: N801
+    """Penalise feet that land tilted against the ground: Σ var(height of the points of the sole) at touchdown."""
+
+    def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
+        super().__init__(cfg, env)
+        self._landings = _detector(env, cfg)
+
+    def reset(self, env_ids: Sequence[int] | torch.Tensor | slice | None = None) -> None:
+        """Forget the flights of the environments."""
+        self._landings.reset(env_ids)
+
+    def __call__(
+        self,
+        env: ManagerBasedRLEnv,
+        asset_cfg: SceneEntityCfg,
+        sensor_cfg: SceneEntityCfg,
+        points: Sequence[Sequence[float]],
+        contact_force: float,
+        min_air_time: float,
+    ) -> torch.Tensor:
+        """Return the penalty.
+
+        Args:
+            env: The environment.
+            asset_cfg: The ankle roll bodies.
+            sensor_cfg: The same bodies of the contact sensor, in the same order.
+            points: Front, middle and hind point in the frame of a foot [m].
+            contact_force: Vertical force from which on a foot is on the ground [N].
+            min_air_time: Flight that a landing needs to count [s].
+
+        Returns:
+            Sample variance of the heights above the ground under each point [m²], shape ``[N]``.
+        """
+        landed, air_time = self._landings.update(contact_forces(env, sensor_cfg)[..., 2] > contact_force)
+        soles = points_on_bodies(env, asset_cfg, points)
+        flat = soles.flatten(1, 2)  # [N, B * P, 3]
+        heights = (flat[..., 2] - terrain_height_at(env, flat)).view(soles.shape[:3])
+        # half a step of slack: the flight time is a sum of float32 steps
+        counts = landed & (air_time > min_air_time - 0.5 * env.step_dt)
+        return (heights.var(dim=2) * counts).sum(dim=1)
+
+
+def feet_not_parallel(
+    env: ManagerBasedRLEnv,
+    command_name: str,
+    min_height: float,
+    asset_cfg: SceneEntityCfg,
+    points: Sequence[Sequence[float]],
+) -> torch.Tensor:
+    """Penalise feet that point apart: var of the distance left to right at the points of the sole, while upright.
+
+    Args:
+        env: The environment.
+        command_name: Command whose fourth value is the base height [m].
+        min_height: Lowest height command that counts as upright [m].
+        asset_cfg: The left and the right ankle roll body.
+        points: Front, middle and hind point in the frame of a foot [m].
+
+    Returns:
+        Sample variance [m²], shape ``[N]``.
+    """
+    soles = points_on_bodies(env, asset_cfg, points)
+    distances = torch.linalg.vector_norm(soles[:, 0] - soles[:, 1], dim=-1)
+    return distances.var(dim=1) * upright_commanded(env, command_name, min_height)
+
+
+def foot_slip(
+    env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg, sensor_cfg: SceneEntityCfg, threshold: float
+) -> torch.Tensor:
+    """Penalise horizontal velocity of loaded feet, Σ |v_xy| where F_z > threshold [N]. Shape ``[N]`` [m/s]."""
+    speed = torch.linalg.vector_norm(body_velocities(env, asset_cfg)[..., :2], dim=-1)
+    return (speed * (contact_forces(env, sensor_cfg)[..., 2] > threshold)).sum(dim=1)
+
+
+def _detector(env: ManagerBasedRLEnv, cfg: RewardTermCfg) -> LandingDetector:
+    sensor_cfg: SceneEntityCfg = cfg.params["sensor_cfg"]
+    num_bodies = contact_forces(env, sensor_cfg).shape[1]
+    return LandingDetector(env.num_envs, num_bodies, env.step_dt, env.device)
