@@ -1,0 +1,101 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Robot descriptions as Isaac Lab articulation configurations."""
+
+from __future__ import annotations
+
+from isaaclab_newton.sim.schemas import NewtonArticulationCfg
+from isaaclab_physx.sim.schemas import PhysxArticulationCfg, PhysxRigidBodyCfg
+
+from isaaclab.actuators import ActuatorBaseCfg, DelayedPDActuatorCfg, ImplicitActuatorCfg
+from isaaclab.assets import ArticulationCfg
+
+from .description import RobotDescription
+from .spawner import RobotUsdFileCfg, find_description
+from .stance import standing_height
+from .urdf import RigidBodyModel, load_model
+
+MAX_DELAY = 3
+"""Longest delay of an explicit actuator's command [physics steps], HOMIE's 0 to 3 (a new one at every reset)."""
+
+SOFT_LIMIT_FACTOR = 0.975
+"""Share of the joint range within which no limit penalty is due (HOMIE's reward settings)."""
+
+
+DEPENETRATION_VELOCITY = 1.0
+"""Speed at which the solver separates shapes that overlap [m/s] (legged_gym's value). Without this cap a foot that a
+reset puts 1 cm into the ground throws the robot metres into the air."""
+
+
+def make_articulation_cfg(robot: str) -> ArticulationCfg:
+    """Return a robot's articulation, standing at its default pose with the soles just above the ground.
+
+    Args:
+        robot: The robot's description as ``"package.module:NAME"``.
+    """
+    description = find_description(robot)
+    model = load_model(description)
+    height = standing_height(model, description) + description.spawn_clearance
+    positions, velocities = description.solver_iterations
+    linear, angular = description.body_damping
+    return ArticulationCfg(
+        spawn=RobotUsdFileCfg(
+            robot=robot,
+            activate_contact_sensors=True,
+            rigid_props=PhysxRigidBodyCfg(
+                linear_damping=linear, angular_damping=angular, max_depenetration_velocity=DEPENETRATION_VELOCITY
+            ),
+            articulation_props=[
+                PhysxArticulationCfg(
+                    enabled_self_collisions=description.self_collisions,
+                    solver_position_iteration_count=positions,
+                    solver_velocity_iteration_count=velocities,
+                ),
+                NewtonArticulationCfg(self_collision_enabled=description.self_collisions),
+            ],
+        ),
+        init_state=ArticulationCfg.InitialStateCfg(
+            pos=(0.0, 0.0, round(height, 4)),
+            joint_pos={joint: description.default_pos_of(joint) for joint in description.joints},
+            joint_vel={".*": 0.0},
+        ),
+        soft_joint_pos_limit_factor=SOFT_LIMIT_FACTOR,
+        actuators=_actuators(description, model),
+    )
+
+
+def _actuators(description: RobotDescription, model: RigidBodyModel) -> dict[str, ActuatorBaseCfg]:
+    """Return one actuator per kind: fewer groups mean fewer Python calls in every physics step."""
+    explicit = [joint for joint in description.joints if description.actuator_of(joint).explicit]
+    implicit = [joint for joint in description.joints if joint not in explicit]
+    actuators: dict[str, ActuatorBaseCfg] = {}
+    if explicit:
+        values = _joint_values(description, model, explicit)
+        limit = values.pop("effort_limit")
+        # the drive's own limit must not be lower than what the law commands; equal is the motor's truth
+        actuators["legs"] = DelayedPDActuatorCfg(
+            actuator_effort_limit=limit, joint_effort_limit=limit, min_delay=0, max_delay=MAX_DELAY, **values
+        )
+    if implicit:
+        values = _joint_values(description, model, implicit)
+        actuators["upper_body"] = ImplicitActuatorCfg(joint_effort_limit=values.pop("effort_limit"), **values)
+    return actuators
+
+
+def _joint_values(description: RobotDescription, model: RigidBodyModel, joints: list[str]) -> dict:
+    specs = {joint: description.actuator_of(joint) for joint in joints}
+    efforts, velocities = {}, {}
+    for joint, spec in specs.items():
+        urdf = model.joints[joint]
+        efforts[joint] = urdf.effort if spec.effort_limit is None else spec.effort_limit
+        velocities[joint] = urdf.velocity if spec.velocity_limit is None else spec.velocity_limit
+    return {
+        "joint_names_expr": list(joints),
+        "stiffness": {joint: spec.stiffness for joint, spec in specs.items()},
+        "damping": {joint: spec.damping for joint, spec in specs.items()},
+        "armature": {joint: spec.armature for joint, spec in specs.items()},
+        "effort_limit": efforts,
+        "actuator_velocity_limit": velocities,
+        "joint_velocity_limit": dict(velocities),
+    }

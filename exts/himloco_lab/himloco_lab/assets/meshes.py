@@ -1,0 +1,68 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Meshes for the eye: loaded, thinned out, and merged into one per colour of a body.
+
+A robot's CAD meshes hold hundreds of thousands of triangles, far more than a viewer needs of hundreds of robots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .urdf import Visual
+
+GRID = 0.006
+"""Vertices within a cube of this edge become one [m]: about a pixel of a robot that fills a screen."""
+
+
+@dataclass(frozen=True)
+class TriangleMesh:
+    """Vertices [V, 3] in the body frame [m], faces [F, 3], one colour (RGB in 0 to 1)."""
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    color: tuple[float, float, float]
+
+
+def merge_visuals(visuals: Sequence[Visual]) -> list[TriangleMesh]:
+    """Return one thinned mesh per colour."""
+    by_color: dict[tuple[float, float, float], list[tuple[np.ndarray, np.ndarray]]] = {}
+    for visual in visuals:
+        by_color.setdefault(visual.color, []).append(thin_out(*_load(visual)))
+    merged = []
+    for color, parts in by_color.items():
+        starts = np.cumsum([0, *(len(vertices) for vertices, _ in parts[:-1])])
+        faces = np.concatenate([faces + start for (_, faces), start in zip(parts, starts, strict=True)])
+        merged.append(TriangleMesh(np.concatenate([vertices for vertices, _ in parts]), faces, color))
+    return merged
+
+
+def thin_out(vertices: np.ndarray, faces: np.ndarray, grid: float = GRID) -> tuple[np.ndarray, np.ndarray]:
+    """Cluster vertices [V, 3] by grid cell and drop faces [F, 3] that collapse or repeat.
+
+    Vertex clustering (Rossignac and Borrel 1993), with the cell's mean as its vertex.
+    """
+    cells = np.floor(vertices / grid).astype(np.int64)
+    _, cluster, count = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    cluster = cluster.reshape(-1)
+    centres = np.stack([np.bincount(cluster, vertices[:, axis]) for axis in range(3)], axis=1) / count[:, None]
+    faces = cluster[faces]
+    alive = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
+    faces = faces[alive]
+    _, first = np.unique(np.sort(faces, axis=1), axis=0, return_index=True)
+    return centres, faces[np.sort(first)]
+
+
+def _load(visual: Visual) -> tuple[np.ndarray, np.ndarray]:
+    """Return a visual's vertices [V, 3] in the body frame and its faces [F, 3]."""
+    import trimesh  # noqa: PLC0415
+
+    if not visual.mesh.is_file():
+        raise FileNotFoundError(f"No mesh at '{visual.mesh}', which the URDF shows: reinstall the package it is from.")
+    mesh = trimesh.load(visual.mesh, force="mesh")
+    vertices = np.asarray(mesh.vertices) * np.asarray(visual.scale)
+    return vertices @ visual.pose[:3, :3].T + visual.pose[:3, 3], np.asarray(mesh.faces)
