@@ -72,7 +72,8 @@ accept_given() {
         die "PYTHON=$PYTHON is $implementation $version ($bits bit), needed is CPython 3.12 (64 bit):" \
             "unset PYTHON or name another."
     fi
-    die "PYTHON=$PYTHON does not run ($(head -n 1 <<<"$facts")): unset PYTHON or name a Python 3.12."
+    facts="$(sed -n '1s/^.*: line [0-9]*: //;1p' <<<"$facts")" # without bash's own "himloco.sh: line N:"
+    die "PYTHON=$PYTHON does not run ($facts): unset PYTHON or name a Python 3.12."
 }
 
 # Sets `found` to the first Python 3.12 that runs.
@@ -89,7 +90,6 @@ find_python() {
     mapfile -t -O "${#candidates[@]}" candidates < <(
         compgen -G "${PYENV_ROOT:-${HOME:-/nonexistent}/.pyenv}/versions/3.12*/bin/python" | sort -rV
     )
-    candidates+=(/usr/local/bin/python3.12 /usr/bin/python3.12)
     # One that uv downloaded for an earlier set-up of this folder.
     mapfile -t -O "${#candidates[@]}" candidates < <(compgen -G "$state/python/cpython-3.12*/bin/python3.12")
     for candidate in "${candidates[@]}"; do
@@ -140,12 +140,12 @@ find_uv() {
         fi
     done
     locked uv >"$state/uv.txt"
-    for candidate in "${found:-}" python3.12 python3 /usr/bin/python3; do
+    while read -r candidate; do
         probe "${candidate:-none}" >/dev/null 2>&1 || continue
-        install_uv_with "$candidate" || continue
+        install_uv_with "$candidate" </dev/null || continue
         uv="$state/uv/bin/uv"
         return
-    done
+    done < <(printf '%s\n' "$found" && type -aP python3.12 python3)
     uv=""
     return 1
 }

@@ -1,0 +1,326 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""himloco.sh on a machine made of stand-ins: a PATH with the system's tools and stub Pythons and a stub uv.
+
+The stub Python answers as the interpreter it plays; the stub uv writes down what it is asked to do. So every way a
+set-up can go takes milliseconds and needs no network, while the script under test is the real one.
+"""
+
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+TOOLS = "awk bash cat dirname env find flock grep head ls mkdir mv readlink rm sed sha256sum sleep sort".split()
+
+PYTHON = """#!/usr/bin/env bash
+# Plays a Python: -E -s -c is the question who it is, anything else is written down.
+if [[ $1 == -E ]]; then echo "{version} {implementation} 64 {base}"; exit; fi
+if [[ $1 == -c && $2 == "import torch"* ]]; then exit; fi
+printf '<%s>' "$PWD" "$@" >>"$HOME/python.log"
+echo >>"$HOME/python.log"
+exit "${{STUB_EXIT:-0}}"
+"""
+
+UV = """#!/usr/bin/env bash
+echo "$*" >>"$HOME/uv.log"
+case "$*" in
+--version) echo "uv 1.0" ;;
+"venv "*)
+    folder="${@: -1}"
+    mkdir -p "$folder/bin"
+    cat <"$HOME/stub-python" >"$folder/bin/python"
+    chmod +x "$folder/bin/python" ;;
+"python find"*) [[ -z ${STUB_FOUND:-} ]] || echo "$STUB_FOUND" ;;
+"python install"*) exit 1 ;;
+*requirements.lock*)
+    echo half > "$(dirname "$HOME")/clone/.venv/half-written"
+    [[ -z ${STUB_DIE:-} ]] || kill -9 "$PPID"
+    sleep "${STUB_SLEEP:-0}" ;;
+esac
+"""
+
+
+class Machine:
+    """A throw-away clone and home with a PATH of their own."""
+
+    def __init__(self, folder: Path, repository: Path) -> None:
+        self.clone, self.home, self.bin = (folder / name for name in ("clone", "home", "bin"))
+        for package in ("source/himloco_rl", "exts/himloco_lab"):
+            (self.clone / package).mkdir(parents=True)
+            shutil.copy(repository / package / "pyproject.toml", self.clone / package)
+        shutil.copy(repository / "himloco.sh", self.clone)
+        (self.clone / "requirements.lock").write_text(
+            "pip==1 \\\n    --hash=sha256:00\nuv==1 \\\n    --hash=sha256:11\n"
+        )
+        self.home.mkdir()
+        self.bin.mkdir()
+        for tool in [*TOOLS, "chmod"]:
+            (self.bin / tool).symlink_to(shutil.which(tool) or pytest.skip(f"no {tool} here"))
+        self.environment = {"PATH": str(self.bin), "HOME": str(self.home), "XDG_CACHE_HOME": str(self.home / "cache")}
+
+    def python(self, path: Path | str, version: str = "3.12.4", implementation: str = "CPython") -> Path:
+        """Put a stub Python at `path`, counted from the PATH's folder."""
+        path = self.bin / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = PYTHON.format(version=version, implementation=implementation, base=path)
+        self._script(path, text)
+        if version.startswith("3.12"):
+            (self.home / "stub-python").write_text(text)
+        return path
+
+    def uv(self) -> None:
+        """Put the stub uv on the PATH."""
+        self._script(self.bin / "uv", UV)
+
+    def broken(self, name: str) -> Path:
+        """Put something on the PATH that exists and only fails, as pyenv's shims do."""
+        return self._script(self.bin / name, "#!/usr/bin/env bash\necho 'pyenv: not found' >&2\nexit 127\n")
+
+    def run(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+        """Run himloco.sh with additional environment variables and return its outcome."""
+        return subprocess.run(
+            [self.clone / "himloco.sh", *arguments],
+            env=self.environment | extra,
+            cwd=self.home,
+            text=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def log(self, of: str) -> list[str]:
+        """Return the lines that the stub `of` has written."""
+        path = self.home / f"{of}.log"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def locked_installs(self) -> int:
+        """Count how often uv was told to install the lock."""
+        return sum("requirements.lock" in line for line in self.log("uv"))
+
+    @staticmethod
+    def _script(path: Path, text: str) -> Path:
+        path.write_text(text)
+        path.chmod(0o755)
+        return path
+
+
+@pytest.fixture
+def machine(tmp_path: Path, repository: Path) -> Machine:
+    """Return a machine without any Python."""
+    return Machine(tmp_path, repository)
+
+
+@pytest.fixture
+def ready(machine: Machine) -> Machine:
+    """Return a machine on which the environment is installed."""
+    machine.python("python3.12")
+    machine.uv()
+    outcome = machine.run("-i")
+    assert outcome.returncode == 0, outcome.stderr
+    assert machine.locked_installs() == 1
+    return machine
+
+
+def one_error_line(outcome: subprocess.CompletedProcess[str]) -> str:
+    """Return the only line on stderr of a run that failed."""
+    assert outcome.returncode not in (0, 126, 127), outcome
+    assert outcome.stdout == ""
+    (line,) = outcome.stderr.splitlines()
+    return line
+
+
+# --- which Python ---
+
+
+def test_a_given_python_of_another_version_is_named(machine: Machine) -> None:
+    given = machine.python("python3.11", "3.11.7")
+    line = one_error_line(machine.run("-p", "x.py", PYTHON=str(given)))
+    assert str(given) in line
+    assert "3.11.7" in line
+    assert "3.12" in line.replace(str(given), "")
+    assert not (machine.clone / ".venv").exists()
+
+
+def test_a_given_python_that_does_not_run_is_named_with_its_reason(machine: Machine) -> None:
+    line = one_error_line(machine.run("-i", PYTHON=str(machine.broken("python3.12"))))
+    assert "python3.12 does not run (pyenv: not found)" in line
+
+
+def test_a_given_python_that_does_not_exist(machine: Machine) -> None:
+    line = one_error_line(machine.run("-t", PYTHON="/no/python"))
+    assert "PYTHON=/no/python does not run (/no/python: No such file or directory)" in line
+
+
+def test_a_wrong_given_python_is_refused_beside_a_finished_environment(ready: Machine) -> None:
+    assert "3.10.1" in one_error_line(ready.run("-p", "x.py", PYTHON=str(ready.python("old", "3.10.1"))))
+
+
+def test_another_implementation_is_refused(machine: Machine) -> None:
+    given = machine.python("pypy", implementation="PyPy")
+    assert "PyPy 3.12.4" in one_error_line(machine.run("-i", PYTHON=str(given)))
+
+
+def test_a_shim_that_fails_is_passed_over_and_the_newest_of_pyenv_taken(machine: Machine) -> None:
+    machine.broken("python3.12")
+    machine.python("python3", "3.11.2")
+    versions = machine.home / ".pyenv/versions"
+    machine.python(versions / "3.12.9/bin/python", "3.12.9")
+    newest = machine.python(versions / "3.12.10/bin/python", "3.12.10")
+    machine.python(versions / "3.13.0/bin/python", "3.13.0")
+    machine.uv()
+    outcome = machine.run("-i")
+    assert outcome.returncode == 0, outcome.stderr
+    (venv,) = [line for line in machine.log("uv") if line.startswith("venv")]
+    assert f"--python {newest} " in venv
+
+
+def test_the_python_that_uv_knows_is_taken_last(machine: Machine) -> None:
+    elsewhere = machine.python(machine.home / "uv/python3.12")
+    machine.uv()
+    outcome = machine.run("-i", STUB_FOUND=str(elsewhere))
+    assert outcome.returncode == 0, outcome.stderr
+    assert any(line.startswith("venv") and f"--python {elsewhere} " in line for line in machine.log("uv"))
+
+
+def test_where_no_python_can_be_had_it_says_how_to_get_one(machine: Machine) -> None:
+    machine.uv()
+    outcome = machine.run("-i")
+    assert outcome.returncode == 1
+    assert "python install --no-bin 3.12" in machine.log("uv")
+    for way in ("apt-get install python3.12", "pyenv install 3.12", "PYTHON=DIR/bin/python ./himloco.sh -i"):
+        assert way in outcome.stderr
+
+
+# --- the finished environment ---
+
+
+def test_a_finished_environment_is_not_installed_again(ready: Machine) -> None:
+    before = ready.log("uv")
+    assert ready.run("-i").returncode == 0
+    assert ready.run("-p", "x.py").returncode == 0
+    assert ready.log("uv") == before
+
+
+def test_arguments_working_folder_and_exit_code_pass_through(ready: Machine) -> None:
+    outcome = ready.run("-p", "a b.py", "", "--x=$HOME", "*", STUB_EXIT="7")
+    assert outcome.returncode == 7
+    assert outcome.stdout == outcome.stderr == ""
+    assert ready.log("python") == [f"<{ready.home}><a b.py><><--x=$HOME><*>"]
+
+
+def test_tests_run_from_the_repository_and_take_pytest_arguments(ready: Machine) -> None:
+    assert ready.run("-t", "-k", "a or b", STUB_EXIT="1").returncode == 1
+    assert ready.log("python") == [f"<{ready.clone}><-m><pytest><-k><a or b>"]
+
+
+def test_p_installs_first(machine: Machine) -> None:
+    machine.python("python3.12")
+    machine.uv()
+    assert machine.run("-p", "x.py").returncode == 0
+    assert machine.locked_installs() == 1
+    assert machine.log("python") == [f"<{machine.home}><x.py>"]
+
+
+def test_both_packages_are_installed_editable_and_the_rest_by_hash(ready: Machine) -> None:
+    lock, packages = ready.log("uv")[-2:]
+    assert lock.endswith(f"--require-hashes -r {ready.clone}/requirements.lock")
+    assert packages.endswith(f"--no-deps -e {ready.clone}/source/himloco_rl -e {ready.clone}/exts/himloco_lab")
+
+
+def test_a_changed_lock_is_installed_into_what_is_there(ready: Machine) -> None:
+    kept = ready.clone / ".venv/kept"
+    kept.touch()
+    with (ready.clone / "requirements.lock").open("a") as lock:
+        lock.write("more==1 \\\n    --hash=sha256:22\n")
+    assert ready.run("-i").returncode == 0
+    assert ready.locked_installs() == 2
+    assert kept.exists()
+
+
+def test_a_changed_package_file_is_installed_again(ready: Machine) -> None:
+    with (ready.clone / "exts/himloco_lab/pyproject.toml").open("a") as file:
+        file.write("# changed\n")
+    assert ready.run("-p", "x.py").returncode == 0
+    assert ready.locked_installs() == 2
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(ready: Machine) -> None:
+    ready.broken(str(ready.clone / ".venv/bin/python"))
+    assert ready.run("-p", "x.py").returncode == 0
+    assert ready.locked_installs() == 2
+
+
+def test_a_moved_environment_is_made_anew(ready: Machine) -> None:
+    moved = ready.home / "moved"
+    shutil.move(ready.clone / ".venv", moved)
+    (ready.clone / ".venv").mkdir()
+    (moved / "old").touch()
+    assert ready.run("-i", HIMLOCO_VENV=str(moved)).returncode == 0
+    assert not (moved / "old").exists()
+    assert ready.locked_installs() == 2
+
+
+# --- what goes wrong ---
+
+
+def test_an_install_that_was_killed_is_made_anew_and_completed(machine: Machine) -> None:
+    machine.python("python3.12")
+    machine.uv()
+    half = machine.clone / ".venv/half-written"
+    assert machine.run("-i", STUB_DIE="1").returncode == -signal.SIGKILL
+    assert half.exists()
+    half.write_text("damaged")
+    outcome = machine.run("-p", "x.py")
+    assert outcome.returncode == 0, outcome.stderr
+    assert half.read_text() == "half\n"
+    assert sum(line.startswith("venv") for line in machine.log("uv")) == 2
+    before = machine.log("uv")
+    machine.run("-i")
+    assert machine.log("uv") == before
+
+
+def test_two_at_once_install_once(machine: Machine) -> None:
+    machine.python("python3.12")
+    machine.uv()
+    command = [machine.clone / "himloco.sh", "-i"]
+    environment = machine.environment | {"STUB_SLEEP": "2"}
+    first = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    while machine.locked_installs() == 0 and first.poll() is None:
+        time.sleep(0.02)
+    second = machine.run("-i")
+    assert first.wait() == 0
+    assert second.returncode == 0
+    assert "another himloco.sh is installing" in second.stderr
+    assert machine.locked_installs() == 1
+
+
+def test_a_folder_of_somebody_else_is_refused_and_left_alone(machine: Machine) -> None:
+    machine.python("python3.12")
+    machine.uv()
+    foreign = machine.home / "thesis"
+    foreign.mkdir()
+    (foreign / "chapter.tex").write_text("years of work")
+    line = one_error_line(machine.run("-i", HIMLOCO_VENV=str(foreign)))
+    assert f"{foreign} was not made by himloco.sh" in line
+    assert [path.name for path in foreign.iterdir()] == ["chapter.tex"]
+
+
+def test_an_unknown_option_is_named(machine: Machine) -> None:
+    assert "'--instal'" in one_error_line(machine.run("--instal"))
+
+
+def test_a_folder_that_cannot_be_made(machine: Machine) -> None:
+    (machine.home / "file").touch()
+    line = one_error_line(machine.run("-i", HIMLOCO_VENV=str(machine.home / "file/venv")))
+    assert f"cannot write to {machine.home}/file/venv" in line
+
+
+def test_the_lock_is_written_by_uv_with_what_follows(ready: Machine) -> None:
+    (ready.clone / "requirements.in").touch()
+    assert ready.run("--lock", "--upgrade-package", "onnx").returncode == 0
+    assert ready.log("uv")[-1].startswith("pip compile ")
+    assert ready.log("uv")[-1].endswith("requirements.in --upgrade-package onnx")
