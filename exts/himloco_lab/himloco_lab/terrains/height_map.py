@@ -52,6 +52,10 @@ class HeightMapTerrainImporter(TerrainImporter):
 
     def _sample_heights(self, mesh: trimesh.Trimesh) -> None:
         lower, upper = torch.tensor(mesh.bounds[:, :2], dtype=torch.float32, device=self.device)
+        # The border around the tiles is level: its inner metre stands for all of it.
+        generator = self.cfg.terrain_generator
+        if generator is not None and generator.border_width > 1.0:
+            lower, upper = lower + (generator.border_width - 1.0), upper - (generator.border_width - 1.0)
         top = float(mesh.bounds[1, 2]) + 1.0
         axes = [
             torch.arange(float(low), float(high), self.HEIGHT_RESOLUTION, device=self.device)

@@ -13,6 +13,8 @@ import torch
 from isaaclab.envs.mdp.actions.joint_actions import JointPositionAction
 from isaaclab.managers import ActionTerm
 
+from .drive_writes import DriveWritesOnChange
+
 if TYPE_CHECKING:
     from isaaclab.assets import Articulation
     from isaaclab.envs import ManagerBasedRLEnv
@@ -51,8 +53,7 @@ class DelayedJointPositionAction(JointPositionAction):
         self._substep = 0
         self._disturbs = cfg.torque_offset > 0.0 or cfg.torque_noise > 0.0
         self._torque_offset = torch.zeros_like(self._raw_actions)
-        # The drive's limit of an explicit actuator is set sky-high in the solver, so ask the actuator model.
-        self._effort_limit = self._joint_effort_limits()
+        self._effort_limit = self._asset.data.joint_effort_limits.torch[:, self._joint_ids]
 
     def process_actions(self, actions: torch.Tensor) -> None:
         """Take the policy's actions, draw their delay and the torque noise.
@@ -68,14 +69,15 @@ class DelayedJointPositionAction(JointPositionAction):
         if self._disturbs:
             noise = self.cfg.torque_noise * (2.0 * torch.rand_like(self._torque_offset) - 1.0)
             torque = (self._torque_offset + noise) * self._effort_limit
-            self._asset.set_joint_effort_target_index(target=torque, joint_ids=self._joint_ids)
+            self._asset.actuators.target_command.effort.torch[:, self._joint_ids] = torque
 
     def apply_actions(self) -> None:
         """Send the target that is due in this physics step."""
         low, high = self.cfg.delay_range
         if self._substep <= high:
             targets = torch.where(self._delay <= self._substep, self._processed_actions, self._previous_targets)
-            self._asset.set_joint_position_target_index(target=targets, joint_ids=self._joint_ids)
+            # Into the buffer: the setter would also send all joints to the engine, which write_data_to_sim does anyway.
+            self._asset.actuators.target_command.position.torch[:, self._joint_ids] = targets
         self._substep += 1
 
     def reset(self, env_ids: Sequence[int] | slice | None = None) -> None:
@@ -93,12 +95,6 @@ class DelayedJointPositionAction(JointPositionAction):
     def _offset_tensor(self) -> torch.Tensor:
         """Return the target of a zero action [rad], shape ``[N, J]``."""
         return torch.zeros_like(self._raw_actions) + self._offset
-
-    def _joint_effort_limits(self) -> torch.Tensor:
-        limits = torch.zeros(self.num_envs, self._asset.num_joints, device=self.device)
-        for actuator in self._asset.actuators.values():
-            limits[:, actuator.joint_indices] = actuator.effort_limit
-        return limits[:, self._joint_ids]
 
 
 class CommandedJointPositionAction(ActionTerm):
@@ -118,6 +114,7 @@ class CommandedJointPositionAction(ActionTerm):
         self._command = env.command_manager.get_term(cfg.command_name)
         self._none = torch.zeros(self.num_envs, 0, device=self.device)
         self._is_due = True
+        DriveWritesOnChange.install(self._asset)
 
     @property
     def action_dim(self) -> int:
@@ -145,7 +142,6 @@ class CommandedJointPositionAction(ActionTerm):
     def apply_actions(self) -> None:
         """Send the targets, once a policy step: the drives keep them."""
         if self._is_due:
-            self._asset.set_joint_position_target_index(
-                target=self._command.command, joint_ids=self._command.joint_ids
-            )
+            targets = self._asset.actuators.target_command.position.torch
+            targets[:, self._command.joint_ids] = self._command.command
             self._is_due = False

@@ -1,0 +1,35 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+from isaaclab.envs.mdp import *
+from isaaclab_tasks.core.velocity.mdp import terrain_out_of_bounds
+
+from .actions import CommandedJointPositionActionCfg, DelayedJointPositionActionCfg
+from .commands import GaitCommandCfg, UpperBodyCommandCfg
+from .curriculums import terrain_levels_by_tracking, upper_body_ratio
+from .events import (
+    push_by_replacing_velocity,
+    randomize_masses,
+    randomize_material_per_env,
+    reset_joints_around_default,
+)
+from .observations import height_command, terrain_scan, velocity_command
+from .terrain_height import terrain_height_at
+
+__all__ = [
+    "CommandedJointPositionActionCfg",
+    "DelayedJointPositionActionCfg",
+    "GaitCommandCfg",
+    "UpperBodyCommandCfg",
+    "height_command",
+    "push_by_replacing_velocity",
+    "randomize_masses",
+    "randomize_material_per_env",
+    "reset_joints_around_default",
+    "terrain_height_at",
+    "terrain_levels_by_tracking",
+    "terrain_out_of_bounds",
+    "terrain_scan",
+    "upper_body_ratio",
+    "velocity_command",
+]
