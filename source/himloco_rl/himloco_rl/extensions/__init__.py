@@ -1,0 +1,16 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Names of observations and the mirror map made from them."""
+
+from .observation_layout import ObservationGroup, ObservationLayout, ObservationTerm
+from .symmetry import MirrorSettings, SymmetryMap, mirror_batch
+
+__all__ = [
+    "MirrorSettings",
+    "ObservationGroup",
+    "ObservationLayout",
+    "ObservationTerm",
+    "SymmetryMap",
+    "mirror_batch",
+]

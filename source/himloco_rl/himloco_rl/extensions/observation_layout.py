@@ -1,0 +1,262 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""What each column of an observation means: groups, terms, frames, joints, by name.
+
+Everything that needs a column looks it up here. :meth:`ObservationLayout.from_env` is the only place of the learner
+that reads an environment's managers, and it does so by duck typing; an environment without managers offers the
+finished layout as its attribute ``observation_layout``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+
+@dataclass(frozen=True)
+class ObservationTerm:
+    """One term of a group, in one frame."""
+
+    name: str
+    """Name in the group."""
+    dim: int
+    """Values per frame."""
+    scale: float | tuple[float, ...] = 1.0
+    """Observation units per physical unit."""
+    joint_names: tuple[str, ...] | None = None
+    """The joints in the order of the values, for joint terms."""
+    points: tuple[tuple[float, float], ...] | None = None
+    """Where each value is measured in the robot's frame, (x, y) [m], for height scans."""
+
+
+@dataclass(frozen=True)
+class ObservationGroup:
+    """A group of terms over one or more frames, flattened to [N, dim]."""
+
+    name: str
+    """Name in the observations."""
+    terms: tuple[ObservationTerm, ...]
+    """Terms in order."""
+    history_length: int = 1
+    """Frames held, 1 for none but the current."""
+    history_order: Literal["time", "term"] = "time"
+    """"time": frame after frame, oldest first; "term": each term with all its frames, oldest first."""
+
+    @property
+    def frame_dim(self) -> int:
+        """Values of one frame."""
+        return sum(term.dim for term in self.terms)
+
+    @property
+    def dim(self) -> int:
+        """Values of the group, all frames."""
+        return self.history_length * self.frame_dim
+
+    def term(self, name: str) -> ObservationTerm:
+        """Look a term up by name."""
+        for term in self.terms:
+            if term.name == name:
+                return term
+        raise KeyError(
+            f"Observation group '{self.name}' has no term '{name}'; its terms are {[term.name for term in self.terms]}."
+        )
+
+    def frame_slice(self, name: str) -> slice:
+        """Columns of a term within one frame."""
+        start = 0
+        for term in self.terms:
+            if term.name == name:
+                return slice(start, start + term.dim)
+            start += term.dim
+        self.term(name)  # raises
+        raise AssertionError
+
+    def columns(self) -> list[tuple[ObservationTerm, int, slice]]:
+        """Every (term, frame, columns) of the flattened group, in order of the columns; frame 0 is the oldest."""
+        if self.history_order == "time":
+            order = [(term, frame) for frame in range(self.history_length) for term in self.terms]
+        else:
+            order = [(term, frame) for term in self.terms for frame in range(self.history_length)]
+        result: list[tuple[ObservationTerm, int, slice]] = []
+        start = 0
+        for term, frame in order:
+            result.append((term, frame, slice(start, start + term.dim)))
+            start += term.dim
+        return result
+
+
+@dataclass(frozen=True)
+class ObservationLayout:
+    """All groups of an environment and the joints of its action."""
+
+    groups: dict[str, ObservationGroup]
+    """Groups by name."""
+    action_joint_names: tuple[str, ...]
+    """The joint of each action value."""
+
+    def group(self, name: str) -> ObservationGroup:
+        """Look a group up by name."""
+        if name not in self.groups:
+            raise KeyError(f"The environment has no observation group '{name}'; its groups are {sorted(self.groups)}.")
+        return self.groups[name]
+
+    @classmethod
+    def from_env(cls, env: Any) -> ObservationLayout:
+        """Read the layout of an environment (see the module's description)."""
+        base = getattr(env, "unwrapped", env)
+        for owner in (env, base):
+            if isinstance(getattr(owner, "observation_layout", None), cls):
+                return owner.observation_layout
+        manager = getattr(base, "observation_manager", None)
+        if manager is None:
+            raise ValueError(
+                f"Environment {type(base).__name__} has neither an 'observation_manager' nor an 'observation_layout';"
+                " set env.observation_layout to a himloco_rl.extensions.ObservationLayout."
+            )
+        action_joints = _action_joint_names(base)
+        groups = {name: _read_group(base, name, action_joints) for name in manager.active_terms}
+        return cls(groups, action_joints)
+
+    def check(self, observations: Any) -> None:
+        """Compare with observations (group -> [N, D]): every group present must have the width the layout gives."""
+        for name, group in self.groups.items():
+            if name not in observations.keys():
+                continue
+            shape = tuple(observations[name].shape)
+            if len(shape) != 2 or shape[1] != group.dim:
+                terms = ", ".join(f"{term.name}({term.dim})" for term in group.terms)
+                raise ValueError(
+                    f"Observation group '{name}' has shape {shape}, but its layout gives [N, {group.dim}] ="
+                    f" {group.history_length} frame(s) x [{terms}]; correct the layout or concatenate and flatten the"
+                    " group (concatenate_terms, flatten_history_dim)."
+                )
+
+    def check_finite(self, observations: Any, when: str) -> None:
+        """Raise an error that names the term holding NaN or infinity, if there is one.
+
+        Args:
+            observations: Group -> [N, D].
+            when: Where the values came from, for the message.
+        """
+        for name, values in observations.items():
+            # One reduction per group; a sum is finite exactly when no value is NaN or infinite (float32 range aside).
+            if math.isfinite(values.sum().item()) or bool(torch.isfinite(values).all()):
+                continue
+            raise ValueError(self._describe_nonfinite(name, values, when))
+
+    def _describe_nonfinite(self, name: str, values: torch.Tensor, when: str) -> str:
+        """The message for :meth:`check_finite`."""
+        bad = ~torch.isfinite(values)
+        row = int(bad.any(dim=1).nonzero()[0])
+        term_name, frame = "?", 0
+        if name in self.groups:
+            for term, term_frame, columns in self.groups[name].columns():
+                if bool(bad[row, columns].any()):
+                    term_name, frame = term.name, term_frame
+                    break
+        return (
+            f"Observation term '{term_name}' of group '{name}' (shape {list(values.shape)}) {when} is not finite: frame"
+            f" {frame} of environment {row}, {int(bad.any(dim=1).sum())} environment(s) in all; check the term's"
+            " function and the simulation of that environment (clip the term, lower gains or the time step)."
+        )
+
+
+def _read_group(base: Any, name: str, action_joints: tuple[str, ...]) -> ObservationGroup:
+    """Read one group of a manager-based environment."""
+    manager = base.observation_manager
+    group_cfg = _get(base.cfg.observations, name)
+    dims = manager.group_obs_term_dim[name]
+    group_history = _get(group_cfg, "history_length", None)
+    terms, lengths = [], set()
+    for term_name, term_dim in zip(manager.active_terms[name], dims, strict=True):
+        term_cfg = _get(group_cfg, term_name)
+        length = max(1, int(group_history if group_history is not None else _get(term_cfg, "history_length", 0) or 0))
+        dim, rest = divmod(int(math.prod(term_dim)), length)
+        if rest:
+            raise ValueError(
+                f"Term '{term_name}' of group '{name}' has shape {tuple(term_dim)}, not a multiple of its"
+                f" {length} frames; set flatten_history_dim=True."
+            )
+        lengths.add(length)
+        terms.append(
+            ObservationTerm(
+                term_name,
+                dim,
+                _read_scale(_get(term_cfg, "scale", None)),
+                _read_joint_names(base, term_cfg, dim, action_joints),
+                _read_points(base, term_cfg),
+            )
+        )
+    if len(lengths) > 1:
+        raise ValueError(
+            f"The terms of group '{name}' have different history lengths {sorted(lengths)}; set history_length on the"
+            " group instead."
+        )
+    order = "time" if _get(group_cfg, "history_order", "term") == "time" else "term"
+    return ObservationGroup(name, tuple(terms), lengths.pop(), order)
+
+
+def _read_scale(scale: Any) -> float | tuple[float, ...]:
+    """A term's scale as numbers; none is 1."""
+    if scale is None:
+        return 1.0
+    if isinstance(scale, torch.Tensor):
+        scale = scale.tolist()
+    return tuple(float(value) for value in scale) if isinstance(scale, list | tuple) else float(scale)
+
+
+def _read_joint_names(base: Any, term_cfg: Any, dim: int, action_joints: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The joints a term reads: those of its asset configuration, else the asset's or the action's if the number fits."""
+    params = _get(term_cfg, "params", None) or {}
+    asset_cfg = params.get("asset_cfg")
+    scene = getattr(base, "scene", None)
+    if scene is not None:
+        try:
+            names = list(scene[_get(asset_cfg, "name", "robot") if asset_cfg is not None else "robot"].joint_names)
+        except (KeyError, AttributeError):
+            names = []
+        ids = _get(asset_cfg, "joint_ids", slice(None)) if asset_cfg is not None else slice(None)
+        selected = names[ids] if isinstance(ids, slice) else [names[int(i)] for i in ids] if names else []
+        if len(selected) == dim:
+            return tuple(selected)
+    if asset_cfg is not None and isinstance(_get(asset_cfg, "joint_names", None), list | tuple):
+        names = tuple(_get(asset_cfg, "joint_names"))
+        if len(names) == dim:
+            return names
+    return action_joints if len(action_joints) == dim else None
+
+
+def _read_points(base: Any, term_cfg: Any) -> tuple[tuple[float, float], ...] | None:
+    """Where the rays of a term's sensor start, (x, y) in its frame [m]."""
+    sensor_cfg = (_get(term_cfg, "params", None) or {}).get("sensor_cfg")
+    if sensor_cfg is None:
+        return None
+    pattern = _get(_get(base.scene[_get(sensor_cfg, "name")], "cfg", None), "pattern_cfg", None)
+    if pattern is None:
+        return None
+    starts = pattern.func(pattern, "cpu")[0]
+    return tuple((float(x), float(y)) for x, y in starts[:, :2].tolist())
+
+
+def _action_joint_names(base: Any) -> tuple[str, ...]:
+    """Joint of each action value, over all action terms in order."""
+    manager = base.action_manager
+    names: list[str] = []
+    for term_name in manager.active_terms:
+        term = manager.get_term(term_name)
+        joints = getattr(term, "_joint_names", None)
+        if joints is None or len(joints) != term.action_dim:
+            joints = [f"{term_name}[{i}]" for i in range(term.action_dim)]
+        names += list(joints)
+    return tuple(names)
+
+
+def _get(owner: Any, key: str, *default: Any) -> Any:
+    """Attribute or item, as configurations come as objects or as dictionaries."""
+    if isinstance(owner, dict):
+        return owner[key] if not default else owner.get(key, default[0])
+    return getattr(owner, key, *default)

@@ -1,0 +1,275 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The mirror map of a robot that is symmetric about its sagittal (x-z) plane, derived from names.
+
+Mirroring y -> −y maps a state to another possible state. On the flattened observations it is a permutation with signs:
+joints swap sides, and a value flips if its quantity does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from tensordict import TensorDict
+
+from .observation_layout import ObservationLayout, ObservationTerm
+
+SignedIndex = tuple[int, float]
+"""Where a mirrored value comes from, and its sign."""
+
+TERM_KINDS: dict[str, str] = {
+    "velocity_command": "twist_command",
+    "velocity_commands": "twist_command",
+    "height_command": "scalar",
+    "base_height": "scalar",
+    "base_lin_vel": "vector",
+    "base_ang_vel": "pseudovector",
+    "projected_gravity": "vector",
+    "joint_pos": "joints",
+    "joint_pos_rel": "joints",
+    "joint_vel": "joints",
+    "joint_vel_rel": "joints",
+    "actions": "actions",
+    "last_action": "actions",
+    "height_scan": "points",
+}
+"""What each observation term is, by its name."""
+
+VECTOR_SIGNS: dict[str, tuple[float, ...]] = {
+    "vector": (1.0, -1.0, 1.0),  # a reflection flips the component along its normal, y
+    "pseudovector": (-1.0, 1.0, -1.0),  # and the other two of an angular velocity or torque
+    "twist_command": (1.0, -1.0, -1.0),  # (v_x, v_y, ω_z)
+}
+"""Signs of the kinds that have fixed components."""
+
+JOINT_AXES: dict[str, str] = {
+    "roll": "x",
+    "yaw": "z",
+    "pitch": "y",
+    "knee|elbow|thigh|calf|HFE|KFE": "y",
+    "torso|waist": "z",
+    "hip|HAA|abduction": "x",  # a joint called hip and nothing more is a quadruped's abduction
+}
+"""Axis a joint turns about, by the first pattern found in its name."""
+
+AXIS_SIGNS: dict[str, float] = {"x": -1.0, "y": 1.0, "z": -1.0}
+"""Rotations about x and z reverse in the mirror, those about y do not: an angle is a pseudovector's component."""
+
+SIDES: tuple[tuple[str, str, str], ...] = (
+    # (pattern of the side within a name, one side, other side)
+    (r"^(FL|FR)(?=_)", "FL", "FR"),
+    (r"^(RL|RR)(?=_)", "RL", "RR"),
+    (r"^(LF|RF)(?=_)", "LF", "RF"),
+    (r"^(LH|RH)(?=_)", "LH", "RH"),
+    (r"^(L|R)(?=_)", "L", "R"),
+    (r"(?:(?<=_)|^)(left|right)(?=_|$)", "left", "right"),
+)
+"""How names say left and right."""
+
+
+@dataclass
+class MirrorSettings:
+    """What the mirror map is used for (algorithm.symmetry_cfg)."""
+
+    use_data_augmentation: bool = False
+    """Policy and value also learn from the mirror image of every executed transition."""
+    use_mirror_loss: bool = False
+    """Penalise actor and critic for disagreeing with their mirror images."""
+    mirror_loss_coeff: float = 0.5
+    """Weight of the actor's mirror loss."""
+    value_mirror_loss_coeff: float = 0.5
+    """Weight of the critic's mirror loss."""
+    mirror_estimator: bool = False
+    """The estimator also learns from mirror images."""
+    term_kinds: dict[str, str] = field(default_factory=dict)
+    """Additions to :data:`TERM_KINDS`."""
+    joint_axes: dict[str, str] = field(default_factory=dict)
+    """Additions to :data:`JOINT_AXES`, looked at first."""
+
+    @classmethod
+    def from_cfg(cls, cfg: Mapping[str, Any] | None) -> MirrorSettings:
+        """Build from a dictionary; None switches everything off."""
+        settings = {name: value for name, value in (cfg or {}).items() if value is not None}
+        settings.pop("data_augmentation_func", None)  # rsl_rl's own extension asks for one; the map is built here
+        unknown = sorted(set(settings) - set(cls.__dataclass_fields__))
+        if unknown:
+            raise ValueError(f"Unknown symmetry_cfg keys {unknown}; known are {sorted(cls.__dataclass_fields__)}.")
+        return cls(**settings)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anything needs the mirror map."""
+        return self.use_data_augmentation or self.use_mirror_loss or self.mirror_estimator
+
+
+class SymmetryMap:
+    """Mirrors observations and actions; applying it twice changes nothing."""
+
+    def __init__(
+        self,
+        layout: ObservationLayout,
+        term_kinds: Mapping[str, str] | None = None,
+        joint_axes: Mapping[str, str] | None = None,
+        groups: Sequence[str] | None = None,
+    ) -> None:
+        """Derive the map.
+
+        Args:
+            layout: Names of groups, terms and joints.
+            term_kinds: Additions to :data:`TERM_KINDS`.
+            joint_axes: Additions to :data:`JOINT_AXES`.
+            groups: Groups to map; all of the layout by default.
+        """
+        self._term_kinds = {**TERM_KINDS, **(term_kinds or {})}
+        self._joint_axes = {**(joint_axes or {}), **JOINT_AXES}
+        self._layout = layout
+        self._maps: dict[tuple[str, ...], tuple[torch.Tensor, torch.Tensor]] = {}
+        self._device = torch.device("cpu")
+        self.action_map = _tensors(self._mirror_joints(layout.action_joint_names, "the action"))
+        self.group_maps = {name: _tensors(self._mirror_group(name)) for name in groups or layout.groups}
+
+    @classmethod
+    def from_env(cls, env: Any, **settings: Any) -> SymmetryMap:
+        """Derive the map of an environment."""
+        return cls(ObservationLayout.from_env(env), **settings)
+
+    def to(self, device: torch.device | str) -> SymmetryMap:
+        """Move the map's tensors."""
+        self._device = torch.device(device)
+        self.action_map = (self.action_map[0].to(device), self.action_map[1].to(device))
+        self.group_maps = {name: (i.to(device), s.to(device)) for name, (i, s) in self.group_maps.items()}
+        self._maps.clear()
+        return self
+
+    def mirror_observations(self, groups: str | Sequence[str], values: torch.Tensor) -> torch.Tensor:
+        """Mirror image of a group, or of groups concatenated in this order, shape [..., D]."""
+        key = (groups,) if isinstance(groups, str) else tuple(groups)
+        if key not in self._maps:
+            indices, signs, start = [], [], 0
+            for name in key:
+                indices.append(self.group_maps[name][0] + start)
+                signs.append(self.group_maps[name][1])
+                start += len(signs[-1])
+            self._maps[key] = (torch.cat(indices), torch.cat(signs))
+        index, sign = self._maps[key]
+        return values.index_select(-1, index) * sign
+
+    def mirror_actions(self, actions: torch.Tensor) -> torch.Tensor:
+        """Mirror image of actions, shape [..., A]."""
+        return actions.index_select(-1, self.action_map[0]) * self.action_map[1]
+
+    def _mirror_group(self, name: str) -> list[SignedIndex]:
+        """The map of a group over all its frames."""
+        group = self._layout.group(name)
+        result: list[SignedIndex] = []
+        for term, _, columns in group.columns():
+            within = self._mirror_term(name, term)
+            result += [(columns.start + index, sign) for index, sign in within]
+        return result
+
+    def _mirror_term(self, group: str, term: ObservationTerm) -> list[SignedIndex]:
+        """The map of one term in one frame."""
+        where = f"observation term '{term.name}' of group '{group}'"
+        kind = self._term_kinds.get(term.name)
+        if kind == "scalar":
+            return [(i, 1.0) for i in range(term.dim)]
+        if kind == "points":
+            return _mirror_points(term, where)
+        if kind in ("joints", "actions"):
+            joints = self._layout.action_joint_names if kind == "actions" else term.joint_names
+            if joints is None or len(joints) != term.dim:
+                raise ValueError(
+                    f"The {where} has {term.dim} values but {len(joints or ())} joint names; name its joints in"
+                    " params['asset_cfg'].joint_names with preserve_order=True."
+                )
+            return self._mirror_joints(joints, where)
+        if kind in VECTOR_SIGNS:
+            signs = VECTOR_SIGNS[kind]
+            if term.dim != len(signs):
+                raise ValueError(f"The {where} is a {kind} and must have {len(signs)} values, not {term.dim}.")
+            return list(enumerate(signs))
+        raise ValueError(
+            f"No mirror rule for the {where} (kind {kind!r}); add it to symmetry_cfg.term_kinds with one of"
+            f" {['scalar', 'points', 'joints', 'actions', *VECTOR_SIGNS]}."
+        )
+
+    def _mirror_joints(self, joints: Sequence[str], where: str) -> list[SignedIndex]:
+        """The map of values that belong to joints: left and right swap, roll and yaw flip."""
+        position = {joint: i for i, joint in enumerate(joints)}
+        result: list[SignedIndex] = []
+        for joint in joints:
+            partner = mirrored_name(joint)
+            if partner not in position:
+                raise ValueError(f"Joint '{joint}' of {where} has no partner '{partner}' among {list(joints)}.")
+            result.append((position[partner], AXIS_SIGNS[self._joint_axis(joint, where)]))
+        return result
+
+    def _joint_axis(self, joint: str, where: str) -> str:
+        """The axis a joint turns about."""
+        for pattern, axis in self._joint_axes.items():
+            if re.search(pattern, joint):
+                return axis
+        raise ValueError(
+            f"The axis of joint '{joint}' of {where} is not in its name; add a pattern for it to"
+            " symmetry_cfg.joint_axes, such as {'" + joint + "': 'y'}."
+        )
+
+
+def mirrored_name(name: str) -> str:
+    """The name on the other side; the name itself if it has no side."""
+    for pattern, one, other in SIDES:
+        if re.search(pattern, name):
+            return re.sub(pattern, lambda match: other if match[1] == one else one, name, count=1)  # noqa: B023
+    return name
+
+
+def mirror_batch(
+    env: Any, obs: TensorDict | None = None, actions: torch.Tensor | None = None
+) -> tuple[TensorDict | None, torch.Tensor | None]:
+    """Samples followed by their mirror images: ``data_augmentation_func`` for rsl_rl's own symmetry extension.
+
+    Args:
+        env: The environment, to derive the map from on the first call.
+        obs: Observations, group -> [B, D], or None.
+        actions: Actions [B, A], or None.
+
+    Returns:
+        Both with 2 B rows.
+    """
+    symmetry = getattr(env, "_himloco_symmetry_map", None)
+    if symmetry is None:
+        symmetry = SymmetryMap.from_env(env)
+        env._himloco_symmetry_map = symmetry
+    if obs is not None:
+        symmetry.to(obs.device or "cpu") if symmetry._device != (obs.device or symmetry._device) else None
+        mirrored = {name: symmetry.mirror_observations(name, values) for name, values in obs.items()}
+        obs = torch.cat((obs, TensorDict(mirrored, batch_size=obs.batch_size)))
+    if actions is not None:
+        actions = torch.cat((actions, symmetry.mirror_actions(actions)))
+    return obs, actions
+
+
+def _mirror_points(term: ObservationTerm, where: str) -> list[SignedIndex]:
+    """Values measured at points (x, y) go to the points (x, −y)."""
+    if term.points is None or len(term.points) != term.dim:
+        raise ValueError(
+            f"The {where} has {term.dim} values but {len(term.points or ())} measuring points; give its sensor in"
+            " params['sensor_cfg'], or the points in the layout."
+        )
+    points = torch.tensor(term.points, dtype=torch.float64)
+    distances = torch.cdist(points * torch.tensor([1.0, -1.0], dtype=torch.float64), points)
+    nearest, index = distances.min(dim=1)
+    if float(nearest.max()) > 1.0e-4:  # [m]
+        worst = int(nearest.argmax())
+        raise ValueError(f"The {where} has no point opposite to {term.points[worst]} m; centre its grid on y = 0.")
+    return [(int(i), 1.0) for i in index]
+
+
+def _tensors(signed: list[SignedIndex]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Index and sign vectors."""
+    return torch.tensor([i for i, _ in signed]), torch.tensor([sign for _, sign in signed])

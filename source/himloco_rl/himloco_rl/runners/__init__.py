@@ -1,0 +1,8 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Runners."""
+
+from .him_on_policy_runner import HIMOnPolicyRunner
+
+__all__ = ["HIMOnPolicyRunner"]

@@ -1,0 +1,173 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Rollout storage of HIM: one row per transition, next estimator observations included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from rsl_rl.storage import RolloutStorage
+from tensordict import TensorDict
+
+
+@dataclass
+class HIMBatch:
+    """A minibatch; every field is a view into one gathered block of rows."""
+
+    observations: TensorDict
+    """What actor and critic saw, group -> [B, D]."""
+    next_estimator: torch.Tensor
+    """The estimator's group one step later, the terminal one where the episode ended, shape [B, D]."""
+    actions: torch.Tensor
+    """Executed actions, shape [B, A]."""
+    values: torch.Tensor
+    """Values when the actions were taken, shape [B, 1]."""
+    returns: torch.Tensor
+    """GAE returns, shape [B, 1]."""
+    advantages: torch.Tensor
+    """GAE advantages, shape [B, 1]."""
+    old_actions_log_prob: torch.Tensor
+    """Log-probabilities of the executed actions when they were taken, shape [B, 1]."""
+    old_distribution_params: tuple[torch.Tensor, ...]
+    """Parameters of the distribution they were drawn from, each [B, A]."""
+    indices: torch.Tensor
+    """Rows of the rollout, shape [B]."""
+
+
+class HIMRolloutStorage(RolloutStorage):
+    """Rollout storage whose tensors are columns of one table [T, N, width].
+
+    A minibatch is then one gather of rows, and nothing is held twice: the estimator's group is kept one step ahead
+    only, and the current one not at all.
+    """
+
+    def __init__(
+        self,
+        num_envs: int,
+        num_transitions_per_env: int,
+        obs: TensorDict,
+        estimator_groups: list[str],
+        observation_groups: list[str],
+        actions_shape: tuple[int, ...] | list[int],
+        num_distribution_params: int = 2,
+        device: str = "cpu",
+    ) -> None:
+        """Allocate the table.
+
+        Args:
+            num_envs: N.
+            num_transitions_per_env: T.
+            obs: Observations to take the widths from, group -> [N, D].
+            estimator_groups: Groups that are stored one step ahead, concatenated in this order.
+            observation_groups: Groups that actor and critic read.
+            actions_shape: Shape of one action, [A].
+            num_distribution_params: Tensors [N, A] that describe the action distribution (mean and std: 2).
+            device: Where the table lives.
+        """
+        self.estimator_groups = list(estimator_groups)
+        self.observation_groups = list(dict.fromkeys(observation_groups))
+        kept = obs.select(*self.observation_groups)
+        # The base class allocates every field on its own; with no transitions that is nothing, and the views follow.
+        super().__init__("rl", num_envs, 0, kept, actions_shape, device)
+        self.num_transitions_per_env = num_transitions_per_env
+        actions = int(torch.Size(actions_shape).numel())
+        widths = {"next_estimator": sum(obs[group].shape[-1] for group in self.estimator_groups)}
+        widths |= {f"obs/{group}": obs[group].shape[-1] for group in self.observation_groups}
+        widths |= {"actions": actions}
+        widths |= {f"distribution/{i}": actions for i in range(num_distribution_params)}
+        widths |= dict.fromkeys(("values", "returns", "advantages", "actions_log_prob", "rewards"), 1)
+        self._columns: dict[str, slice] = {}
+        width = 0
+        for name, size in widths.items():
+            self._columns[name] = slice(width, width + size)
+            width += size
+        self.table = torch.zeros(num_transitions_per_env, num_envs, width, device=device)
+
+        # The base class's fields, as columns
+        self.observations = TensorDict(
+            {group: self._field(f"obs/{group}") for group in self.observation_groups},
+            batch_size=[num_transitions_per_env, num_envs],
+            device=device,
+        )
+        self.next_estimator = self._field("next_estimator")
+        self.actions, self.rewards = self._field("actions"), self._field("rewards")
+        self.values, self.returns = self._field("values"), self._field("returns")
+        self.advantages, self.actions_log_prob = self._field("advantages"), self._field("actions_log_prob")
+        self.distribution_params = tuple(self._field(f"distribution/{i}") for i in range(num_distribution_params))
+        self.dones = torch.zeros(num_transitions_per_env, num_envs, 1, dtype=torch.uint8, device=device)
+
+    @property
+    def num_samples(self) -> int:
+        """Transitions of a full rollout, T * N."""
+        return self.num_transitions_per_env * self.num_envs
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held [byte]."""
+        return self.table.nbytes + self.dones.nbytes
+
+    def add_next_estimator(self, obs: TensorDict, final_obs: TensorDict | dict, done_ids: torch.Tensor) -> None:
+        """Store the next estimator observation of the current transition; call before :meth:`add_transition`.
+
+        Args:
+            obs: Observations after the step (after the reset where the episode ended), group -> [N, D].
+            final_obs: Observations before the reset, group -> [N, D]; only the rows done_ids are read.
+            done_ids: Environments whose episode ended in this step, shape [M].
+        """
+        row = self.next_estimator[self.step]
+        row.copy_(torch.cat([obs[group] for group in self.estimator_groups], dim=-1))
+        if len(done_ids):
+            terminal = torch.cat([final_obs[group][done_ids] for group in self.estimator_groups], dim=-1)
+            row[done_ids] = terminal.to(row.device)
+
+    def mini_batches(self, num_mini_batches: int, num_epochs: int) -> Iterator[HIMBatch]:
+        """Yield shuffled minibatches; the samples are shuffled anew every epoch.
+
+        Args:
+            num_mini_batches: Minibatches per epoch; the rest of an uneven division waits for another epoch.
+            num_epochs: Passes over the rollout.
+        """
+        self._adopt_advantages()
+        rows = self.table.view(self.num_samples, -1)
+        size = self.num_samples // num_mini_batches
+        for _ in range(num_epochs):
+            order = torch.randperm(self.num_samples, device=self.device)
+            for start in range(0, size * num_mini_batches, size):
+                indices = order[start : start + size]
+                yield self._batch(rows.index_select(0, indices), indices)
+
+    def _adopt_advantages(self) -> None:
+        """Bring advantages that PPO.compute_returns put into a tensor of its own back into the table."""
+        column = self._field("advantages")
+        if self.advantages.data_ptr() != column.data_ptr():
+            column.copy_(self.advantages)
+            self.advantages = column
+
+    def _batch(self, rows: torch.Tensor, indices: torch.Tensor) -> HIMBatch:
+        """Name the columns of gathered rows [B, width]."""
+
+        def column(name: str) -> torch.Tensor:
+            return rows[:, self._columns[name]]
+
+        return HIMBatch(
+            observations=TensorDict(
+                {group: column(f"obs/{group}") for group in self.observation_groups}, batch_size=[rows.shape[0]]
+            ),
+            next_estimator=column("next_estimator"),
+            actions=column("actions"),
+            values=column("values"),
+            returns=column("returns"),
+            advantages=column("advantages"),
+            old_actions_log_prob=column("actions_log_prob"),
+            old_distribution_params=tuple(
+                column(f"distribution/{i}") for i in range(len(self.distribution_params or ()))
+            ),
+            indices=indices,
+        )
+
+    def _field(self, name: str) -> torch.Tensor:
+        """A column of the table over all transitions, shape [T, N, size]."""
+        return self.table[..., self._columns[name]]
