@@ -249,6 +249,7 @@ make_environment() {
     } || die "the installation failed (see above): run it again when the cause is gone; what was downloaded is kept."
     "$python" -c 'import torch, warp, isaaclab, himloco_rl, himloco_lab' ||
         die "the packages are installed but cannot be imported (see above)."
+    check_system install
     printf '%s\n' "$venv" >"$state/place"
     fingerprint >"$state/stamp.new"
     rm -f -- "$state/unfinished"
@@ -267,9 +268,36 @@ write_lock() {
     say "requirements.lock is written: $(grep -c '^[a-z0-9]' requirements.lock) packages"
 }
 
+# The PhysX wheel opens libraries that it leaves to the system, and that servers and slim images lack. Notes what is
+# missing, so that the next start looks again.
+check_system() {
+    local missing
+    missing="$("$python" -c '
+import ctypes, sys
+for name in sys.argv[1:]:
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        print(name)
+' libGL.so.1 libGLX.so.0 libOpenGL.so.0 libX11.so.6 | tr '\n' ' ')"
+    if [[ -z $missing ]]; then
+        rm -f -- "$state/missing"
+    elif [[ $1 == install && $EUID -eq 0 ]] && type -P apt-get >/dev/null; then
+        say "PhysX needs ${missing}of the system: apt-get installs them"
+        { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
+            libgl1 libglx0 libopengl0 libx11-6; } </dev/null >&2 || say "apt-get failed (see above)"
+        check_system again
+    else
+        printf '%s\n' "$missing" >"$state/missing" || true
+        say "PhysX needs ${missing}of the system, which are missing:" \
+            "sudo apt-get install libgl1 libglx0 libopengl0 libx11-6 (physics=newton_mjwarp runs without)."
+    fi
+}
+
 # Runs Python in the finished environment instead of this shell.
 run() {
     unset PYTHONHOME
+    [[ ! -e $state/missing ]] || check_system again
     export VIRTUAL_ENV="$venv" PATH="$venv/bin:$PATH" PYTHONUNBUFFERED="${PYTHONUNBUFFERED-1}"
     exec "$python" "$@"
 }

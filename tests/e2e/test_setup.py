@@ -7,6 +7,7 @@ The stub Python answers as the interpreter it plays; the stub uv writes down wha
 set-up can go takes milliseconds and needs no network, while the script under test is the real one.
 """
 
+import os
 import shutil
 import signal
 import subprocess
@@ -15,12 +16,13 @@ from pathlib import Path
 
 import pytest
 
-TOOLS = "awk bash cat dirname env find flock grep head ls mkdir mv readlink rm sed sha256sum sleep sort".split()
+TOOLS = "awk bash cat dirname env find flock grep head ls mkdir mv readlink rm sed sha256sum sleep sort tr".split()
 
 PYTHON = """#!/usr/bin/env bash
 # Plays a Python: -E -s -c is the question who it is, anything else is written down.
 if [[ $1 == -E ]]; then echo "{version} {implementation} 64 {base}"; exit; fi
 if [[ $1 == -c && $2 == "import torch"* ]]; then exit; fi
+if [[ $1 == -c && $2 == *ctypes* ]]; then cat "$HOME/missing" 2>/dev/null; exit 0; fi
 printf '<%s>' "$PWD" "$@" >>"$HOME/python.log"
 echo >>"$HOME/python.log"
 exit "${{STUB_EXIT:-0}}"
@@ -63,23 +65,30 @@ class Machine:
             (self.bin / tool).symlink_to(shutil.which(tool) or pytest.skip(f"no {tool} here"))
         self.environment = {"PATH": str(self.bin), "HOME": str(self.home), "XDG_CACHE_HOME": str(self.home / "cache")}
 
+    def script(self, path: Path | str, text: str) -> Path:
+        """Put an executable file at `path`, counted from the PATH's folder."""
+        path = self.bin / path
+        path.write_text(text)
+        path.chmod(0o755)
+        return path
+
     def python(self, path: Path | str, version: str = "3.12.4", implementation: str = "CPython") -> Path:
         """Put a stub Python at `path`, counted from the PATH's folder."""
         path = self.bin / path
         path.parent.mkdir(parents=True, exist_ok=True)
         text = PYTHON.format(version=version, implementation=implementation, base=path)
-        self._script(path, text)
+        self.script(path, text)
         if version.startswith("3.12"):
             (self.home / "stub-python").write_text(text)
         return path
 
     def uv(self) -> None:
         """Put the stub uv on the PATH."""
-        self._script(self.bin / "uv", UV)
+        self.script("uv", UV)
 
     def broken(self, name: str) -> Path:
         """Put something on the PATH that exists and only fails, as pyenv's shims do."""
-        return self._script(self.bin / name, "#!/usr/bin/env bash\necho 'pyenv: not found' >&2\nexit 127\n")
+        return self.script(name, "#!/usr/bin/env bash\necho 'pyenv: not found' >&2\nexit 127\n")
 
     def run(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
         """Run himloco.sh with additional environment variables and return its outcome."""
@@ -100,12 +109,6 @@ class Machine:
     def locked_installs(self) -> int:
         """Count how often uv was told to install the lock."""
         return sum("requirements.lock" in line for line in self.log("uv"))
-
-    @staticmethod
-    def _script(path: Path, text: str) -> Path:
-        path.write_text(text)
-        path.chmod(0o755)
-        return path
 
 
 @pytest.fixture
@@ -307,6 +310,27 @@ def test_a_folder_of_somebody_else_is_refused_and_left_alone(machine: Machine) -
     line = one_error_line(machine.run("-i", HIMLOCO_VENV=str(foreign)))
     assert f"{foreign} was not made by himloco.sh" in line
     assert [path.name for path in foreign.iterdir()] == ["chapter.tex"]
+
+
+@pytest.mark.parametrize("root", [True, False], ids=["apt-get installs", "the user is told"])
+def test_system_libraries_that_physx_lacks(machine: Machine, root: bool) -> None:
+    machine.python("python3.12")
+    machine.uv()
+    missing = machine.home / "missing"
+    missing.write_text("libGL.so.1\n")
+    if root:
+        if os.geteuid() != 0:
+            pytest.skip("apt-get is for root")
+        machine.script("apt-get", f'#!/usr/bin/env bash\necho "$*" >>"$HOME/apt.log"\n: >{missing}\n')
+    outcome = machine.run("-p", "x.py")
+    assert outcome.returncode == 0
+    assert "PhysX needs libGL.so.1 of the system" in outcome.stderr
+    assert any("libgl1" in line for line in machine.log("apt")) == root
+    again = machine.run("-p", "x.py").stderr
+    assert ("libgl1" in again) != root
+    missing.unlink(missing_ok=True)
+    machine.run("-p", "x.py")
+    assert machine.run("-p", "x.py").stderr == ""
 
 
 def test_an_unknown_option_is_named(machine: Machine) -> None:
