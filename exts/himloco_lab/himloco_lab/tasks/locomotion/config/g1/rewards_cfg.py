@@ -14,7 +14,7 @@ from isaaclab.envs import mdp
 from isaaclab.managers import RewardTermCfg, SceneEntityCfg
 from isaaclab.utils import configclass
 
-from himloco_lab.assets.g1 import G1_FOOT_BODIES, G1_FOOT_POINTS, G1_JOINTS, G1_LEG_JOINTS
+from himloco_lab.assets.g1 import G1_FOOT_BODIES, G1_FOOT_POINTS, G1_LEG_JOINTS
 from himloco_lab.tasks.locomotion.mdp import rewards
 
 _COMMAND = "base_velocity"
@@ -166,10 +166,12 @@ class G1RewardsCfg:
 
     # -- effort
     dof_acc = RewardTermCfg(
-        func=rewards.joint_acc_policy_step_l2, weight=-2.5e-7, params={"asset_cfg": _joints(*G1_JOINTS)}
+        func=rewards.joint_acc_policy_step_l2, weight=-2.5e-7, params={"asset_cfg": SceneEntityCfg("robot")}
     )
     dof_vel = RewardTermCfg(func=mdp.joint_vel_l2, weight=-1e-4, params={"asset_cfg": _legs()})
-    dof_pos_limits = RewardTermCfg(func=mdp.joint_pos_limits, weight=-2.0, params={"asset_cfg": _joints(*G1_JOINTS)})
+    dof_pos_limits = RewardTermCfg(
+        func=mdp.joint_pos_limits, weight=-2.0, params={"asset_cfg": SceneEntityCfg("robot")}
+    )
     dof_vel_limits = RewardTermCfg(
         func=rewards.joint_velocity_excess, weight=-2e-3, params={"soft_ratio": 0.8, "asset_cfg": _legs()}
     )

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from isaaclab.managers import ManagerTermBase, RewardTermCfg, SceneEntityCfg
-from isaaclab.utils.math import quat_apply_inverse
 
 from ..terrain_height import terrain_height_at
 from .command import command_speed, upright_commanded
-from .feet_state import body_positions, body_velocities, contact_forces, points_on_bodies
+from .feet_state import base_axes, body_positions, body_velocities, contact_forces, points_on_bodies
 from .landing import LandingDetector
 
 if TYPE_CHECKING:
@@ -76,10 +75,10 @@ def swing_clearance(
     """
     positions = body_positions(env, asset_cfg)
     error = positions[:, :, 2] - terrain_height_at(env, positions) - target_height
-    data = env.scene[asset_cfg.name].data
-    relative = body_velocities(env, asset_cfg) - data.root_lin_vel_w.torch.unsqueeze(1)
-    velocity_b = quat_apply_inverse(data.root_quat_w.torch.unsqueeze(1), relative)
-    speed = torch.linalg.vector_norm(velocity_b[..., :2], dim=-1)
+    base_velocity = env.scene[asset_cfg.name].data.root_lin_vel_w.torch.unsqueeze(1)
+    forward_and_left = base_axes(env, asset_cfg.name)[:, :, :2]
+    velocity_b = torch.bmm(body_velocities(env, asset_cfg) - base_velocity, forward_and_left)
+    speed = torch.linalg.vector_norm(velocity_b, dim=-1)
     return (error.square() * speed).sum(dim=1) * upright_commanded(env, command_name, min_height)
 
 
@@ -122,7 +121,7 @@ class landing_foot_tilt(ManagerTermBase):  # noqa: N801
         heights = (flat[..., 2] - terrain_height_at(env, flat)).view(soles.shape[:3])
         # half a step of slack: the flight time is a sum of float32 steps
         counts = landed & (air_time > min_air_time - 0.5 * env.step_dt)
-        return (heights.var(dim=2) * counts).sum(dim=1)
+        return (_variance(heights) * counts).sum(dim=1)
 
 
 def feet_not_parallel(
@@ -146,7 +145,7 @@ def feet_not_parallel(
     """
     soles = points_on_bodies(env, asset_cfg, points)
     distances = torch.linalg.vector_norm(soles[:, 0] - soles[:, 1], dim=-1)
-    return distances.var(dim=1) * upright_commanded(env, command_name, min_height)
+    return _variance(distances) * upright_commanded(env, command_name, min_height)
 
 
 def foot_slip(
@@ -155,6 +154,12 @@ def foot_slip(
     """Penalise horizontal velocity of loaded feet, Σ |v_xy| where F_z > threshold [N]. Shape ``[N]`` [m/s]."""
     speed = torch.linalg.vector_norm(body_velocities(env, asset_cfg)[..., :2], dim=-1)
     return (speed * (contact_forces(env, sensor_cfg)[..., 2] > threshold)).sum(dim=1)
+
+
+def _variance(values: torch.Tensor) -> torch.Tensor:
+    """Return the sample variance over the last dimension: torch's own takes four times as long on three values."""
+    deviations = values - values.mean(dim=-1, keepdim=True)
+    return deviations.square().sum(dim=-1) / (values.shape[-1] - 1)
 
 
 def _detector(env: ManagerBasedRLEnv, cfg: RewardTermCfg) -> LandingDetector:

@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING
 
 import torch
 from isaaclab.managers import SceneEntityCfg
-from isaaclab.utils.math import quat_apply
+from isaaclab.utils.math import matrix_from_quat, quat_apply
 
 from .per_step import once_per_step
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
+
+
+@once_per_step
+def base_axes(env: ManagerBasedRLEnv, name: str) -> torch.Tensor:
+    """Return the x, y and z axis of an asset's root in the world as the columns of matrices, shape ``[N, 3, 3]``."""
+    return matrix_from_quat(env.scene[name].data.root_quat_w.torch)
 
 
 @once_per_step

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from isaaclab.managers import ManagerTermBase, RewardTermCfg, SceneEntityCfg
-from isaaclab.utils.math import quat_apply_inverse
 
 from ..terrain_height import terrain_height_at
 from .command import upright_commanded
-from .feet_state import body_positions
+from .feet_state import base_axes, body_positions
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
@@ -91,8 +90,7 @@ def lateral_distance_band(
     """
     positions = body_positions(env, asset_cfg)
     across = positions[:, 0::2] - positions[:, 1::2]  # [N, pairs, 3]
-    root_quat = env.scene[asset_cfg.name].data.root_quat_w.torch
-    across_b = quat_apply_inverse(root_quat.unsqueeze(1), across)
-    distance = across_b[..., 1].abs().sum(dim=1)
+    lateral = base_axes(env, asset_cfg.name)[:, :, 1:2]
+    distance = torch.bmm(across, lateral).abs().sum(dim=(1, 2))
     too_far = (max_distance - distance).clamp(max=0.0) * upright_commanded(env, command_name, min_height)
     return (distance - min_distance).clamp(max=0.0) + too_far
