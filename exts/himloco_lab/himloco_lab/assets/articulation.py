@@ -8,16 +8,13 @@ from __future__ import annotations
 from isaaclab_newton.sim.schemas import NewtonArticulationCfg
 from isaaclab_physx.sim.schemas import PhysxArticulationCfg, PhysxRigidBodyCfg
 
-from isaaclab.actuators import ActuatorBaseCfg, DelayedPDActuatorCfg, ImplicitActuatorCfg
+from isaaclab.actuators import ActuatorBaseCfg, IdealPDActuatorCfg, ImplicitActuatorCfg
 from isaaclab.assets import ArticulationCfg
 
 from .description import RobotDescription
 from .spawner import RobotUsdFileCfg, find_description
 from .stance import standing_height
 from .urdf import RigidBodyModel, load_model
-
-MAX_DELAY = 3
-"""Longest delay of an explicit actuator's command [physics steps], HOMIE's 0 to 3 (a new one at every reset)."""
 
 SOFT_LIMIT_FACTOR = 0.975
 """Share of the joint range within which no limit penalty is due (HOMIE's reward settings)."""
@@ -73,10 +70,9 @@ def _actuators(description: RobotDescription, model: RigidBodyModel) -> dict[str
     if explicit:
         values = _joint_values(description, model, explicit)
         limit = values.pop("effort_limit")
-        # the drive's own limit must not be lower than what the law commands; equal is the motor's truth
-        actuators["legs"] = DelayedPDActuatorCfg(
-            actuator_effort_limit=limit, joint_effort_limit=limit, min_delay=0, max_delay=MAX_DELAY, **values
-        )
+        # No delay here: Isaac Lab 3.0 runs this law through Newton's actuators, whose delay is one constant. The random
+        # delay belongs to the action term. The engine's limit equals the law's, so that it never clips any harder.
+        actuators["legs"] = IdealPDActuatorCfg(actuator_effort_limit=limit, joint_effort_limit=limit, **values)
     if implicit:
         values = _joint_values(description, model, implicit)
         actuators["upper_body"] = ImplicitActuatorCfg(joint_effort_limit=values.pop("effort_limit"), **values)

@@ -95,6 +95,7 @@ def _build(target: Path, build: Callable[[Path], None]) -> None:
     scratch = Path(name)
     try:
         build(scratch)
+        scratch.chmod(0o644)  # mkstemp's are private, but a cache may be shared
         _synchronise(scratch)
         checksum = scratch.with_suffix(".sha256")
         checksum.write_text(_digest(scratch) + "\n")

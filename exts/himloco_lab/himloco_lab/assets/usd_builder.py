@@ -9,6 +9,7 @@ Layout, as Isaac Lab's sensors and body patterns expect it (no rigid body lies u
     /Robot/<body>                Xform: RigidBodyAPI, MassAPI (ArticulationRootAPI on the root body)
     /Robot/<body>/visuals/*      meshes for the eye
     /Robot/<body>/collisions/*   primitives for contact, hidden from renderers by their purpose
+    /Robot/<body>/frames/<link>  Xform of every URDF link that was merged into the body (sensor mounts, for example)
     /Robot/joints/<joint>        PhysicsRevoluteJoint with limits, effort, armature
 
 The file uses only schemas that plain OpenUSD knows plus PhysX attributes by name, so that Kit, ovphysx and Newton all
@@ -47,7 +48,9 @@ def write_usd(model: RigidBodyModel, description: RobotDescription, path: Path) 
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
     UsdPhysics.SetStageKilogramsPerUnit(stage, 1.0)
     stage.SetDefaultPrim(stage.DefinePrim(ROBOT_PATH, "Xform"))
-    placed = model.body_poses({})
+    # In the default pose, like the joint states below: PhysX warms up with what it finds here, in a step of 1 ns, and
+    # feet that reach into the ground (legs straight at 0 rad) leave that step at full speed.
+    placed = model.body_poses({joint: description.default_pos_of(joint) for joint in description.joints})
     for body in model.bodies.values():
         _author_body(stage, body, placed[body.name], model, description)
     _author_root(stage, model, description)
@@ -83,6 +86,9 @@ def _author_body(
     mass.CreateDiagonalInertiaAttr(Gf.Vec3f(*moments.tolist()))
     mass.CreatePrincipalAxesAttr(_quaternion(axes))
     _author_visuals(stage, body)
+    for link, frame in model.frames.items():
+        if frame.body == body.name and link != body.name:
+            _place(UsdGeom.Xform.Define(stage, f"{body_path(body.name)}/frames/{link}").GetPrim(), frame.pose)
     contacts = [contact for contact in description.contacts if model.frames[contact.link].body == body.name]
     for index, contact in enumerate(contacts):
         _author_contact(stage, f"{body_path(body.name)}/collisions", index, contact, model)
@@ -176,6 +182,9 @@ def _author_joint(stage: Usd.Stage, joint: RevoluteJoint, description: RobotDesc
     _apply(prim.GetPrim(), "PhysxJointAPI")
     _set_float(prim.GetPrim(), "physxJoint:maxJointVelocity", float(np.degrees(velocity)))
     _set_float(prim.GetPrim(), "physxJoint:armature", spec.armature)
+    _apply(prim.GetPrim(), "PhysicsJointStateAPI:angular")
+    _set_float(prim.GetPrim(), "state:angular:physics:position", float(np.degrees(description.default_pos_of(joint.name))))
+    _set_float(prim.GetPrim(), "state:angular:physics:velocity", 0.0)
 
 
 def _filter_pairs(stage: Usd.Stage, model: RigidBodyModel, description: RobotDescription) -> None:
