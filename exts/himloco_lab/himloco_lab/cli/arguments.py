@@ -1,0 +1,143 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Isaac Lab 3.0's flags, taken from Isaac Lab itself, and the older ones beside them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from isaaclab.app import add_launcher_args
+from isaaclab.app.sim_launcher import fuse_kit_args
+from isaaclab_rl.entrypoints.backends.cli_args_rsl_rl import add_rsl_rl_args
+from isaaclab_rl.entrypoints.common import add_common_train_args, add_video_args, enable_cameras_for_video
+from isaaclab_tasks.utils import setup_preset_cli
+
+from himloco_lab.cli.errors import CliError, suggestion
+
+AGENT_ENTRY = "rsl_rl_cfg_entry_point"
+"""Key under which a task registers its learner's configuration."""
+
+_LARGEST = 2**31 - 1
+BOUNDS: dict[str, tuple[int, int]] = {
+    "num_envs": (1, _LARGEST),
+    "max_iterations": (1, _LARGEST),
+    "max_steps": (1, _LARGEST),
+    "seed": (-1, 2**32 - 1),  # numpy takes no more than 32 bits; -1 draws one
+    "video_length": (1, _LARGEST),
+    "video_interval": (1, _LARGEST),
+    "capture_env_sensors": (0, _LARGEST),
+    "capture_env_sensors_length": (1, _LARGEST),
+    "capture_env_sensors_interval": (1, _LARGEST),
+    "anim_recording_start_time": (0, _LARGEST),
+    "anim_recording_stop_time": (0, _LARGEST),
+    "max_visible_envs": (0, _LARGEST),
+}
+"""Least and greatest value of every numeric flag."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one line and name the way out."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print with a usage of thirty lines before it."""
+        raise CliError(f"{message}; {self.prog} --help shows what there is")
+
+
+def train_parser() -> Parser:
+    """Return the parser of ``scripts/train.py``."""
+    parser = Parser(description="Train a HIM policy.")
+    add_common_train_args(
+        parser, agent_default=AGENT_ENTRY, agent_help="Name under which the task registers its learner's configuration."
+    )
+    parser.add_argument(
+        "--external_callback", default=None, help="Dotted path of a function that registers more tasks."
+    )
+    parser.add_argument(
+        "--resume_optimizer_state",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="Restore the optimizer with the checkpoint; --no-resume_optimizer_state starts it afresh.",
+    )
+    add_rsl_rl_args(parser)
+    resume = parser.add_argument_group("resume", description="The older way to continue a run.")
+    resume.add_argument(
+        "--resume",
+        action="store_true",
+        default=False,
+        help="Continue from a checkpoint: the newest model of the newest run, unless --load_run and --checkpoint say"
+        " which; --checkpoint may then be a file name such as model_500.pt, its number, or a regular expression.",
+    )
+    resume.add_argument(
+        "--load_run", default=None, help="Name or regular expression of the run to resume; implies --resume."
+    )
+    _add_launcher_args(parser)
+    return parser
+
+
+def agent_parser(policy: str) -> Parser:
+    """Return the parser of ``scripts/<policy>_agent.py``.
+
+    Args:
+        policy: ``zero`` or ``random``.
+    """
+    parser = Parser(description=f"Run a task with {policy} actions.")
+    parser.add_argument("--task", type=str, default=None, help="Name of the task.")
+    parser.add_argument("--num_envs", type=int, default=None, help="Number of environments to simulate.")
+    parser.add_argument(
+        "--max_steps", type=int, default=None, help="Number of steps to run; until Ctrl-C when omitted."
+    )
+    parser.add_argument(
+        "--disable_fabric", action="store_true", default=False, help="Disable fabric and use USD I/O operations."
+    )
+    add_video_args(parser, action=f"the {policy} agent's run")
+    _add_launcher_args(parser)
+    return parser
+
+
+def _add_launcher_args(parser: argparse.ArgumentParser) -> None:
+    add_launcher_args(parser)
+    parser.add_argument(
+        "--headless",
+        action="store_true",
+        default=False,
+        help="Open no window, as is the default without --viz; with --viz kit, Isaac Sim runs without one.",
+    )
+    # None lets the machine decide, where Isaac Lab's default is cuda:0
+    parser.set_defaults(device=None)
+
+
+def parse(parser: Parser, argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Parse *argv* and check every value that can be checked without a task.
+
+    Returns:
+        The flags, and the remaining ``key=value`` overrides as they were typed.
+
+    Raises:
+        CliError: If a flag is unknown, or a value has the wrong type or is out of its bounds.
+    """
+    args, overrides = setup_preset_cli(parser, fuse_kit_args(argv))
+    for token in overrides:
+        if token.startswith("-"):
+            flags = [flag for action in parser._actions for flag in action.option_strings]
+            name = token.partition("=")[0]
+            raise CliError(f"unknown option {name}: {suggestion(name, flags)}")
+        if token.startswith("~"):
+            raise CliError(f"{token}: to switch something off, set it to null: {token[1:].partition('=')[0]}=null")
+        if "=" not in token:
+            raise CliError(f"unexpected argument {token!r}: after the options come overrides such as env.decimation=4")
+    for name, (least, greatest) in BOUNDS.items():
+        value = getattr(args, name, None)
+        if value is not None and not least <= value <= greatest:
+            raise CliError(f"--{name} {value}: must be at least {least} and at most {greatest}")
+    for name in ("experiment_name", "run_name", "run_timestamp"):
+        check_folder_name(f"--{name}", getattr(args, name, None))
+    enable_cameras_for_video(args)
+    return args, overrides
+
+
+def check_folder_name(flag: str, value: str | None) -> None:
+    """Refuse a *value* that cannot name one folder below the log folder."""
+    if value is not None and (value in (".", "..") or "/" in value or "\\" in value or not value.isprintable()):
+        raise CliError(f"{flag} {value!r}: must be the name of one folder, without slashes")

@@ -1,0 +1,78 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""One line on stderr for what the user got wrong; a traceback only for what we got wrong."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Iterable
+
+USAGE = 2
+"""Exit code of a command line that cannot be right, as argparse has it."""
+FAILURE = 1
+"""Exit code of a command line that is right, on a machine or with files that are not."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells report it."""
+
+
+class CliError(SystemExit):
+    """A mistake the user can mend, told in one sentence that names the culprit, the value seen and the remedy.
+
+    It is a :class:`SystemExit` because Isaac Lab's ``launch_simulation`` closes the simulation quietly for those and
+    prints a traceback for every other exception.
+    """
+
+    def __init__(self, message: str, code: int = USAGE):
+        super().__init__(code)
+        self.message = " ".join(message.split())
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def run_command(command: Callable[[list[str]], int | None], argv: list[str] | None = None) -> int:
+    """Run *command* and turn its end into an exit code.
+
+    Args:
+        command: Takes the arguments after the program's name and returns an exit code, or None for success.
+        argv: Those arguments; the process's own when None.
+
+    Returns:
+        The exit code: 0, :data:`USAGE`, :data:`FAILURE` or :data:`INTERRUPTED`.
+    """
+    try:
+        return command(sys.argv[1:] if argv is None else argv) or 0
+    except CliError as error:
+        sys.stdout.flush()
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return error.code if isinstance(error.code, int) else FAILURE
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr, flush=True)
+        return INTERRUPTED
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """Return up to *count* of the *known* names that look most like *name*, the likeliest first."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=count, cutoff=0.6)
+    return [by_lower[match] for match in close]
+
+
+def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return ``"did you mean A or B?"``, or what there is to choose from when nothing comes near *name*.
+
+    Args:
+        name: What the user typed.
+        known: What there is.
+        prefix: Written before every name, such as ``"env.rewards."``.
+    """
+    known = list(known)
+    close = nearest(name, known)
+    if close:
+        return f"did you mean {' or '.join(prefix + match for match in close)}?"
+    shown = ", ".join(prefix + match for match in sorted(known)[:20])
+    if not shown:
+        return f"{prefix.rstrip('.')} has no keys" if prefix else "there is nothing to choose from"
+    return f"there is {shown}" + (f" and {len(known) - 20} more" if len(known) > 20 else "")

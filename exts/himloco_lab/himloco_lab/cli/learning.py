@@ -1,0 +1,126 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Carrying out a :class:`~himloco_lab.cli.plan.Plan`: simulation, environment, learner, and a folder of checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import gymnasium as gym
+import torch.distributed
+from isaaclab.app import LoadingScreen, launch_simulation
+from isaaclab.utils import to_dict
+from isaaclab.utils.seed import configure_seed
+from isaaclab_rl.entrypoints.backends.cli_args_rsl_rl import checkpoint_load_cfg
+from isaaclab_rl.entrypoints.common import (
+    apply_video_recording,
+    close_env,
+    create_isaaclab_env,
+    dump_train_configs,
+    pre_launch_video_config,
+    scoped_torch_backend_flags,
+    show_run_summary,
+    startup_screen,
+    wrap_sensor_capture,
+    write_run_manifest,
+)
+from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
+from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version, handle_deprecated_rsl_rl_cfg
+from rsl_rl.runners import OnPolicyRunner
+
+from himloco_lab.cli.checks import check_launch
+from himloco_lab.cli.errors import INTERRUPTED, CliError
+from himloco_lab.cli.plan import Plan
+from himloco_lab.cli.runs import log_root, make_run_folder
+
+if TYPE_CHECKING:
+    from isaaclab.envs import ManagerBasedRLEnv
+from himloco_rl.runners import HIMOnPolicyRunner
+
+
+def execute(plan: Plan) -> int:
+    """Make the run that *plan* describes and return the exit code.
+
+    Raises:
+        CliError: If physics, renderer and viewer cannot start here together, or the run's folder cannot be written.
+    """
+    args, env_cfg = plan.args, plan.env_cfg
+    with (
+        scoped_torch_backend_flags(
+            cuda_matmul_allow_tf32=True, cudnn_allow_tf32=True, cudnn_deterministic=False, cudnn_benchmark=True
+        ),
+        startup_screen(args, num_stages=3) as screen,
+    ):
+        handle_deprecated_rsl_rl_cfg(plan.agent_cfg, check_rsl_rl_version())
+        pre_launch_video_config(env_cfg, args)
+        show_run_summary(screen, args, env_cfg, library="rsl_rl", action="train")
+        check_launch(env_cfg, args)
+        log_dir = _prepare_folder(plan)
+        screen.stage("Launching simulation")
+        with launch_simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
+            runner = _build(plan, log_dir, screen, cleanup)
+            screen.close()
+            return _learn(plan, runner, log_dir)
+
+
+def _prepare_folder(plan: Plan) -> Path:
+    """Create the run's folder and everything in it that is known before the simulation is."""
+    args, agent_cfg = plan.args, plan.agent_cfg
+    root = log_root(agent_cfg.experiment_name)
+    if plan.rank > 0:  # rank 0 writes; the others have a folder for what only they can record, should it come to that
+        log_dir = root / (args.run_timestamp or "distributed") / f"rank_{plan.rank}"
+    else:
+        log_dir = make_run_folder(root, agent_cfg.run_name, args.run_timestamp)
+        write_run_manifest(str(log_dir), library="rsl_rl", task=args.task, metadata={"agent": args.agent})
+        print(f"[INFO] Logging to {log_dir}")
+    plan.env_cfg.log_dir = str(log_dir)
+    try:
+        apply_video_recording(plan.env_cfg, str(log_dir), args)
+    except ValueError as error:
+        raise CliError(str(error).split("\n\n")[0]) from None
+    if plan.rank == 0:
+        dump_train_configs(str(log_dir), plan.env_cfg, agent_cfg)
+    return log_dir
+
+
+def _build(plan: Plan, log_dir: Path, screen: LoadingScreen, cleanup: contextlib.ExitStack) -> OnPolicyRunner:
+    """Build the environment and the learner, and load the checkpoint if there is one."""
+    args, agent_cfg = plan.args, plan.agent_cfg
+    screen.stage("Creating environment")
+    env: gym.Env = create_isaaclab_env(args.task, plan.env_cfg, args, convert_marl_to_single_agent=False)
+    cleanup.callback(lambda: close_env(env))
+    env = wrap_sensor_capture(env, str(log_dir), args)
+    screen.stage("Preparing agent")
+    vec_env = RslRlVecEnvWrapper(cast("ManagerBasedRLEnv", env), clip_actions=agent_cfg.clip_actions)
+    runner = HIMOnPolicyRunner(vec_env, to_dict(agent_cfg), log_dir=str(log_dir), device=agent_cfg.device)
+    if args.deterministic:  # after the runner, whose initialisation it would disturb
+        configure_seed(agent_cfg.seed, torch_deterministic=True)
+    runner.add_git_repo_to_log(__file__)
+    if plan.resume_path is not None:
+        print(f"[INFO] Continuing from {plan.resume_path}")
+        load_cfg = checkpoint_load_cfg(args.resume_optimizer_state, runner_class=agent_cfg.class_name)
+        runner.load(str(plan.resume_path), load_cfg=load_cfg, map_location=agent_cfg.device)
+    return runner
+
+
+def _learn(plan: Plan, runner: OnPolicyRunner, log_dir: Path) -> int:
+    """Train to the end, or until Ctrl-C, which saves what has been learnt; return the exit code."""
+    start = time.time()
+    try:
+        runner.learn(plan.agent_cfg.max_iterations, init_at_random_ep_len=plan.agent_cfg.init_at_random_ep_len)
+    except KeyboardInterrupt:
+        if plan.rank == 0:
+            path = log_dir / f"model_{runner.current_learning_iteration}.pt"
+            runner.save(str(path))
+            print(f"[INFO] Interrupted: saved {path}; --resume continues from it")
+        return INTERRUPTED
+    finally:
+        # the learner opens the process group and nobody else closes it
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+    print(f"[INFO] Trained for {time.time() - start:.1f} s; checkpoints are in {log_dir}")
+    return 0

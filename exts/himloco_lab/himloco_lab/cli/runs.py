@@ -1,0 +1,172 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Run folders, ``logs/rsl_rl/<experiment>/<time>_<run>`` as Isaac Lab lays them out, and the checkpoints in them."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from datetime import datetime
+from pathlib import Path
+
+from isaaclab_rl.entrypoints.common import CHECKPOINT_SELECTORS, resolve_checkpoint_selector
+from isaaclab_rl.utils.wandb import is_wandb_checkpoint, resolve_wandb_checkpoint
+
+from himloco_lab.cli.errors import FAILURE, CliError, nearest
+
+MODEL_PATTERN = r"model_.*\.pt"
+"""Names under which the runner saves its checkpoints."""
+
+
+def log_root(experiment: str) -> Path:
+    """Return the folder of an experiment's runs, below the working directory as in Isaac Lab."""
+    return (Path("logs") / "rsl_rl" / experiment).absolute()
+
+
+def make_run_folder(root: Path, run_name: str, timestamp: str | None = None) -> Path:
+    """Create and return this run's own folder, ``<time>_<run>``.
+
+    Creating it is what claims the name, so a second run of the same second gets ``<time>_<run>-2``.
+
+    Args:
+        root: Folder of the experiment.
+        run_name: Name of the run; may be empty.
+        timestamp: The time to use; now when None.
+
+    Raises:
+        CliError: If no folder can be created and written there.
+    """
+    name = "_".join(filter(None, (timestamp or datetime.now().strftime("%Y-%m-%d_%H-%M-%S"), run_name)))
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        folder, number = root / name, 1
+        while True:
+            try:
+                folder.mkdir()
+                return folder
+            except FileExistsError:
+                number += 1
+                folder = root / f"{name}-{number}"
+    except OSError as error:
+        raise CliError(
+            f"cannot create the log folder {root / name}: {error.strerror}; start from a folder that can be written to",
+            FAILURE,
+        ) from None
+
+
+def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str, pattern: str = MODEL_PATTERN) -> Path:
+    """Return the checkpoint that ``--checkpoint`` names without ``--resume``.
+
+    Args:
+        selector: ``latest``, ``best``, a file, a run folder, or a Weights & Biases run.
+        root: Folder of the experiment's runs.
+        task: Task the run must have been made with, for ``latest`` and ``best``.
+        agent_entry: Learner it must have been made with, likewise.
+        pattern: Regular expression of the checkpoints' names in a run folder.
+
+    Raises:
+        CliError: If there is no such checkpoint, or the file is none.
+    """
+    if selector in CHECKPOINT_SELECTORS:
+        try:
+            found = resolve_checkpoint_selector(
+                str(root),
+                selector,
+                library="rsl_rl",
+                task=task,
+                checkpoint_pattern=MODEL_PATTERN,
+                metadata={"agent": agent_entry},
+            )
+        except ValueError:
+            raise CliError(f"--checkpoint {selector}: no run of {task} with a checkpoint in {root}", FAILURE) from None
+        return check_checkpoint(Path(found))
+    if is_wandb_checkpoint(selector):
+        return Path(resolve_wandb_checkpoint(selector))
+    path = Path(selector).expanduser().absolute()
+    if path.is_dir():
+        models = models_in(path, pattern)
+        if not models:
+            raise CliError(f"--checkpoint {selector}: no {pattern} in this folder", FAILURE)
+        return check_checkpoint(models[-1])
+    if not path.exists():
+        raise CliError(f"--checkpoint {selector}: no such file{_neighbours(path)}", FAILURE)
+    return check_checkpoint(path)
+
+
+def find_resumed_checkpoint(root: Path, load_run: str, checkpoint: str) -> Path:
+    """Return the checkpoint that ``--resume [--load_run NAME] [--checkpoint NAME]`` names.
+
+    Args:
+        root: Folder of the experiment's runs.
+        load_run: Name or regular expression of the run; the last by name that matches and holds a checkpoint counts.
+        checkpoint: File name, iteration, or regular expression; the last in natural order that matches counts.
+
+    Raises:
+        CliError: If there is no such run or checkpoint, or the file is none.
+    """
+    load_run, checkpoint = _older_names(load_run, checkpoint)
+    runs = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    matching = _matching("--load_run", load_run, runs)
+    if not matching:
+        known = nearest(load_run, (run.name for run in runs)) or [run.name for run in runs[-3:]]
+        there = f"; there is {', '.join(known)}" if known else ""
+        raise CliError(f"--resume: no run matches {load_run!r} in {root}{there}", FAILURE)
+    for run in reversed(matching):
+        models = models_in(run, checkpoint)
+        if models:
+            return check_checkpoint(models[-1])
+    names = [path.name for path in models_in(matching[-1], MODEL_PATTERN)]
+    there = f"; it has {', '.join(names[-5:])}" if names else ", nor any other"
+    raise CliError(f"--resume: no checkpoint matches {checkpoint!r} in {matching[-1]}{there}", FAILURE)
+
+
+def models_in(folder: Path, pattern: str) -> list[Path]:
+    """Return the files of *folder* whose names match *pattern*, in natural order (``model_9`` before ``model_10``)."""
+    files = [path for path in folder.iterdir() if path.suffix == ".pt" and path.is_file()]
+    return sorted(
+        _matching("--checkpoint", pattern, files),
+        key=lambda path: [(part.isdigit(), part.zfill(20)) for part in re.split(r"(\d+)", path.name)],
+    )
+
+
+def check_checkpoint(path: Path) -> Path:
+    """Return *path* if it is a file that can be read and has the form PyTorch saves.
+
+    Raises:
+        CliError: Otherwise.
+    """
+    try:
+        whole = zipfile.is_zipfile(path)
+    except OSError as error:
+        raise CliError(f"cannot read the checkpoint {path}: {error.strerror}", FAILURE) from None
+    if not whole:
+        raise CliError(f"{path} is no checkpoint of PyTorch, or a truncated one; choose another", FAILURE)
+    return path
+
+
+def _older_names(load_run: str, checkpoint: str) -> tuple[str, str]:
+    """Translate legged_gym's way of naming a run and a checkpoint: -1 for the last, a number for an iteration."""
+    if checkpoint == "-1":
+        checkpoint = MODEL_PATTERN
+    elif checkpoint.isdigit():
+        checkpoint = rf"model_{checkpoint}\.pt"
+    return ".*" if load_run == "-1" else load_run, checkpoint
+
+
+def _matching(flag: str, pattern: str, paths: list[Path]) -> list[Path]:
+    """Return the path called *pattern*, or those whose names it matches from the beginning, as in Isaac Lab."""
+    exact = [path for path in paths if path.name == pattern]
+    try:
+        return exact or [path for path in paths if re.match(pattern, path.name)]
+    except re.error as error:
+        raise CliError(f"{flag} {pattern}: neither a name nor a regular expression ({error})") from None
+
+
+def _neighbours(path: Path) -> str:
+    """Return what stands beside a missing *path*, in words."""
+    folder = next((parent for parent in path.parents if parent.is_dir()), None)
+    if folder is None or folder != path.parent:
+        return f", and no folder {path.parent}"
+    close = nearest(path.name, (entry.name for entry in folder.iterdir()))
+    return f"; beside it is {', '.join(close)}" if close else ""

@@ -1,0 +1,8 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Run a task with random actions: ``./himloco.sh -p scripts/random_agent.py --task Himloco-G1-Flat-v0``."""
+
+from _door import enter
+
+raise SystemExit(enter("agents", "random"))

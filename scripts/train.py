@@ -1,0 +1,8 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Train a HIM policy: ``./himloco.sh -p scripts/train.py --task Himloco-G1-Rough-v0``."""
+
+from _door import enter
+
+raise SystemExit(enter("training"))
