@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Terms about what the motors do. All but the acceleration charge the joints of ``asset_cfg`` only."""
+"""Terms about what the motors do, summed over the joints of ``asset_cfg``."""
 
 from __future__ import annotations
 

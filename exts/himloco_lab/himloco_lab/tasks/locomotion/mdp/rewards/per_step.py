@@ -3,7 +3,7 @@
 
 """Share what several terms of one policy step need.
 
-Seven terms ask whether the robot is told to stand up straight and six read the contact forces of the feet. On a CPU
+Seven terms ask whether the robot is told to stand up straight and eight read the contact forces of the feet. On a CPU
 a small torch operation costs about as much as the arithmetic of a whole term, so such a quantity is computed once a
 policy step and remembered until the next one.
 """
