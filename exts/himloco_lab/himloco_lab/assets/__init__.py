@@ -1,9 +1,12 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Robots: descriptions in, simulator files and articulation configurations out."""
+"""Robots: descriptions in, simulator files and articulation configurations out.
 
-from .articulation import make_articulation_cfg
+This package loads without Isaac Lab and without a USD runtime; :mod:`~himloco_lab.assets.articulation` and
+:mod:`~himloco_lab.assets.spawner` are the two modules that need Isaac Lab.
+"""
+
 from .description import ActuatorSpec, Contact, Primitive, RobotDescription, UrdfSource
 from .urdf import RigidBodyModel, load_model
 
@@ -15,5 +18,4 @@ __all__ = [
     "RobotDescription",
     "UrdfSource",
     "load_model",
-    "make_articulation_cfg",
 ]

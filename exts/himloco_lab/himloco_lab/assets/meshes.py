@@ -63,6 +63,6 @@ def _load(visual: Visual) -> tuple[np.ndarray, np.ndarray]:
 
     if not visual.mesh.is_file():
         raise FileNotFoundError(f"No mesh at '{visual.mesh}', which the URDF shows: reinstall the package it is from.")
-    mesh = trimesh.load(visual.mesh, force="mesh")
+    mesh = trimesh.load(visual.mesh, force="mesh", process=False)  # thinning merges equal vertices anyway
     vertices = np.asarray(mesh.vertices) * np.asarray(visual.scale)
     return vertices @ visual.pose[:3, :3].T + visual.pose[:3, 3], np.asarray(mesh.faces)

@@ -1,0 +1,280 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The authored USD against Pinocchio on the same URDF.
+
+Everything is read back from the USD file, so a mistake of the reader, the merging or the authoring shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pinocchio as pin
+import pytest
+from pxr import Usd, UsdGeom, UsdPhysics
+
+from himloco_lab.assets.cache import cached_usd
+from himloco_lab.assets.description import RobotDescription
+from himloco_lab.assets.g1 import G1_29DOF_DESCRIPTION, G1_DESCRIPTION, G1_LEG_JOINTS
+from himloco_lab.assets.stance import standing_height
+from himloco_lab.assets.urdf import load_model
+
+TOTAL_MASS = 33.341  # [kg], facts.md section 5
+
+
+@dataclass
+class UsdJoint:
+    """A joint as the file states it."""
+
+    parent: str
+    child: str
+    parent_pose: np.ndarray
+    child_pose: np.ndarray
+    axis: np.ndarray
+    lower: float
+    upper: float
+    effort: float
+    velocity: float
+
+
+class UsdRobot:
+    """Reads the flat USD with OpenUSD alone and does its kinematics."""
+
+    def __init__(self, path: Path) -> None:
+        self.stage = Usd.Stage.Open(str(path))
+        self.robot = self.stage.GetDefaultPrim()
+        prims = list(Usd.PrimRange(self.robot))
+        self.bodies = {prim.GetName(): prim for prim in prims if prim.HasAPI(UsdPhysics.RigidBodyAPI)}
+        self.joints = {prim.GetName(): self._joint(prim) for prim in prims if prim.IsA(UsdPhysics.RevoluteJoint)}
+        (self.root,) = [name for name, prim in self.bodies.items() if prim.HasAPI(UsdPhysics.ArticulationRootAPI)]
+
+    def body_poses(self, positions: dict[str, float]) -> dict[str, np.ndarray]:
+        """Return every body's pose [4, 4] in the root's frame, from the joint frames in the file."""
+        poses = {self.root: np.eye(4)}
+        pending = dict(self.joints)
+        while pending:
+            for name, joint in list(pending.items()):
+                if joint.parent in poses:
+                    turn = np.eye(4)
+                    turn[:3, :3] = pin.AngleAxis(positions[name], joint.axis).toRotationMatrix()
+                    moved = joint.parent_pose @ turn @ np.linalg.inv(joint.child_pose)
+                    poses[joint.child] = poses[joint.parent] @ moved
+                    del pending[name]
+        return poses
+
+    def link_poses(self, positions: dict[str, float]) -> dict[str, np.ndarray]:
+        """Return the pose [4, 4] of every URDF link, merged ones included."""
+        poses = self.body_poses(positions)
+        for name, body in self.bodies.items():
+            for frame in body.GetChild("frames").GetChildren() if body.GetChild("frames") else []:
+                local = UsdGeom.Xformable(frame).GetLocalTransformation()
+                poses[frame.GetName()] = poses[name] @ np.array(local).T
+        return poses
+
+    def inertial(self, body: str) -> tuple[float, np.ndarray, np.ndarray]:
+        """Return mass, centre of mass [3] and inertia [3, 3] in the body frame."""
+        mass = UsdPhysics.MassAPI(self.bodies[body])
+        axes = _rotation(mass.GetPrincipalAxesAttr().Get())
+        moments = np.diag(np.array(mass.GetDiagonalInertiaAttr().Get(), float))
+        return mass.GetMassAttr().Get(), np.array(mass.GetCenterOfMassAttr().Get(), float), axes @ moments @ axes.T
+
+    @staticmethod
+    def _joint(prim: Usd.Prim) -> UsdJoint:
+        joint = UsdPhysics.RevoluteJoint(prim)
+        frames = []
+        for side in (0, 1):
+            frame = np.eye(4)
+            frame[:3, 3] = getattr(joint, f"GetLocalPos{side}Attr")().Get()
+            frame[:3, :3] = _rotation(getattr(joint, f"GetLocalRot{side}Attr")().Get())
+            frames.append(frame)
+        return UsdJoint(
+            joint.GetBody0Rel().GetTargets()[0].name,
+            joint.GetBody1Rel().GetTargets()[0].name,
+            *frames,
+            np.eye(3)["XYZ".index(joint.GetAxisAttr().Get())],
+            np.radians(joint.GetLowerLimitAttr().Get()),
+            np.radians(joint.GetUpperLimitAttr().Get()),
+            UsdPhysics.DriveAPI(prim, "angular").GetMaxForceAttr().Get(),
+            np.radians(prim.GetAttribute("physxJoint:maxJointVelocity").Get()),
+        )
+
+
+def _rotation(quaternion) -> np.ndarray:
+    x, y, z = quaternion.GetImaginary()
+    return pin.Quaternion(quaternion.GetReal(), x, y, z).normalized().toRotationMatrix()
+
+
+class Oracle:
+    """Pinocchio on the URDF, with the description's locked joints held at their position."""
+
+    def __init__(self, description: RobotDescription, floating: bool = False) -> None:
+        urdf = str(description.urdf.locate())
+        model = pin.buildModelFromUrdf(urdf, pin.JointModelFreeFlyer()) if floating else pin.buildModelFromUrdf(urdf)
+        locked = [model.getJointId(name) for name in description.locked_joints]
+        self.model = pin.buildReducedModel(model, locked, pin.neutral(model))
+        self.data = self.model.createData()
+
+    def configuration(self, positions: dict[str, float]) -> np.ndarray:
+        """Return Pinocchio's configuration vector."""
+        q = pin.neutral(self.model)
+        for name, value in positions.items():
+            q[self.model.joints[self.model.getJointId(name)].idx_q] = value
+        return q
+
+    def link_poses(self, positions: dict[str, float]) -> dict[str, np.ndarray]:
+        """Return every link's pose [4, 4] in the root's frame."""
+        pin.framesForwardKinematics(self.model, self.data, self.configuration(positions))
+        links = [frame.type == pin.FrameType.BODY and frame.name != "universe" for frame in self.model.frames]
+        return {
+            frame.name: self.data.oMf[index].homogeneous
+            for index, frame in enumerate(self.model.frames)
+            if links[index]
+        }
+
+
+@pytest.fixture(scope="module", params=[G1_DESCRIPTION, G1_29DOF_DESCRIPTION], ids=["27", "29"])
+def description(request: pytest.FixtureRequest) -> RobotDescription:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def robot(description: RobotDescription, tmp_path_factory: pytest.TempPathFactory) -> UsdRobot:
+    return UsdRobot(cached_usd(description, tmp_path_factory.mktemp("robots")))
+
+
+def _random_positions(description: RobotDescription, robot: UsdRobot, rng: np.random.Generator) -> dict[str, float]:
+    return {name: rng.uniform(robot.joints[name].lower, robot.joints[name].upper) for name in description.joints}
+
+
+def test_every_link_pose_at_random_configurations(description: RobotDescription, robot: UsdRobot) -> None:
+    oracle, rng = Oracle(description), np.random.default_rng(0)
+    for _ in range(100):
+        positions = _random_positions(description, robot, rng)
+        expected, found = oracle.link_poses(positions), robot.link_poses(positions)
+        assert len(expected) == 39 and set(found) == set(expected)
+        for link, pose in expected.items():
+            assert np.linalg.norm(found[link][:3, 3] - pose[:3, 3]) < 1e-5, link
+            assert np.linalg.norm(pin.log3(found[link][:3, :3].T @ pose[:3, :3])) < 1e-5, link
+
+
+def test_mass_and_centre_of_mass(description: RobotDescription, robot: UsdRobot) -> None:
+    oracle, rng = Oracle(description), np.random.default_rng(1)
+    inertials = {body: robot.inertial(body) for body in robot.bodies}
+    total = sum(mass for mass, _, _ in inertials.values())
+    assert total == pytest.approx(TOTAL_MASS, abs=1e-3)
+    # a fixed-base Pinocchio model leaves the root link's mass out of computeTotalMass, so take the floating one
+    floating = Oracle(description, floating=True)
+    assert total == pytest.approx(pin.computeTotalMass(floating.model), abs=1e-5)
+    for _ in range(20):
+        positions = _random_positions(description, robot, rng)
+        poses = robot.body_poses(positions)
+        found = sum(m * (poses[b][:3, :3] @ com + poses[b][:3, 3]) for b, (m, com, _) in inertials.items()) / total
+        expected = pin.centerOfMass(floating.model, floating.data, floating.configuration(positions))
+        assert np.linalg.norm(found - expected) < 1e-5
+    assert oracle.model.nq == len(description.joints)
+
+
+def test_joint_space_inertia(description: RobotDescription, robot: UsdRobot) -> None:
+    """M(q) = sum over bodies of J^T I J, built from the file, against Pinocchio's composite rigid body algorithm."""
+    oracle, rng = Oracle(description, floating=True), np.random.default_rng(2)
+    joints = list(robot.joints)
+    columns = [oracle.model.joints[oracle.model.getJointId(name)].idx_v for name in joints]
+    for _ in range(3):
+        positions = _random_positions(description, robot, rng)
+        crba = pin.crba(oracle.model, oracle.data, oracle.configuration(positions))
+        expected = np.triu(crba) + np.triu(crba, 1).T
+        order = [*range(6), *columns]
+        found = _mass_matrix(robot, joints, robot.body_poses(positions))
+        np.testing.assert_allclose(found, expected[np.ix_(order, order)], atol=2e-5)
+
+
+def _mass_matrix(robot: UsdRobot, joints: list[str], poses: dict[str, np.ndarray]) -> np.ndarray:
+    """Return M [6 + J, 6 + J]; the base's velocity is (linear, angular) in its own frame, which is the reference."""
+    parents = {joint.child: (name, joint.parent) for name, joint in robot.joints.items()}
+    matrix = np.zeros((6 + len(joints), 6 + len(joints)))
+    for body in robot.bodies:
+        mass, com, inertia = robot.inertial(body)
+        rotation, centre = poses[body][:3, :3], poses[body][:3, :3] @ com + poses[body][:3, 3]
+        linear, angular = np.zeros((3, matrix.shape[0])), np.zeros((3, matrix.shape[0]))
+        linear[:, :3], angular[:, 3:6], linear[:, 3:6] = np.eye(3), np.eye(3), -pin.skew(centre)
+        link = body
+        while link in parents:
+            name, parent = parents[link]
+            joint = robot.joints[name]
+            frame = poses[parent] @ joint.parent_pose
+            axis = frame[:3, :3] @ joint.axis
+            column = 6 + joints.index(name)
+            angular[:, column], linear[:, column] = axis, np.cross(axis, centre - frame[:3, 3])
+            link = parent
+        matrix += mass * linear.T @ linear + angular.T @ (rotation @ inertia @ rotation.T) @ angular
+    return matrix
+
+
+def test_joint_limits(description: RobotDescription, robot: UsdRobot) -> None:
+    model = Oracle(description).model
+    assert set(robot.joints) == set(description.joints)
+    for name, joint in robot.joints.items():
+        index = model.joints[model.getJointId(name)].idx_q
+        assert joint.lower == pytest.approx(model.lowerPositionLimit[index], abs=1e-6), name
+        assert joint.upper == pytest.approx(model.upperPositionLimit[index], abs=1e-6), name
+        assert joint.effort == pytest.approx(model.upperEffortLimit[index], abs=1e-5), name
+        assert joint.velocity == pytest.approx(model.upperVelocityLimit[index], rel=1e-6), name
+
+
+def test_flat_layout_and_names(description: RobotDescription, robot: UsdRobot) -> None:
+    assert all(prim.GetParent() == robot.robot for prim in robot.bodies.values())
+    assert robot.root == "pelvis" and len(robot.bodies) == len(description.joints) + 1
+    assert "torso_link" in robot.bodies
+    assert ("waist_yaw_link" in robot.bodies) == (description is G1_29DOF_DESCRIPTION)
+
+
+def test_trunk_is_merged_at_the_torso_frame(tmp_path: Path) -> None:
+    robot = UsdRobot(cached_usd(G1_DESCRIPTION, tmp_path))
+    mass, _, _ = robot.inertial("torso_link")
+    # waist yaw 0.214, waist roll 0.086, torso 6.78, head 1.036, logo 0.001 [kg] (facts.md section 5)
+    assert mass == pytest.approx(0.214 + 0.086 + 6.78 + 1.036 + 0.001, abs=1e-6)
+    assert robot.joints["waist_yaw_joint"].child == "torso_link"
+
+
+def test_soles_reach_the_ground_at_the_default_pose() -> None:
+    # facts.md 4.8: pelvis to ankle 0.7492 m, ankle to sole 0.0354 m, the feet level at the default pose
+    assert standing_height(load_model(G1_DESCRIPTION), G1_DESCRIPTION) == pytest.approx(0.7492 + 0.0354, abs=1e-4)
+
+
+def test_visual_meshes_cover_the_robot(robot: UsdRobot) -> None:
+    """Every body shows a mesh; together they are as large as a G1 (about 1.3 m tall, shoulders 0.45 m wide)."""
+    shown = {name: prim.GetChild("visuals").GetChildren() for name, prim in robot.bodies.items()}
+    assert all(meshes and all(mesh.IsA(UsdGeom.Mesh) for mesh in meshes) for meshes in shown.values())
+    assert not any(mesh.HasAPI(UsdPhysics.CollisionAPI) for meshes in shown.values() for mesh in meshes)
+    box = UsdGeom.BBoxCache(Usd.TimeCode.Default(), [UsdGeom.Tokens.default_]).ComputeWorldBound(robot.robot)
+    size = box.ComputeAlignedRange().GetSize()
+    assert 1.2 < size[2] < 1.4 and 0.35 < size[1] < 0.6
+    faces = sum(len(UsdGeom.Mesh(m).GetFaceVertexCountsAttr().Get()) for meshes in shown.values() for m in meshes)
+    assert 10_000 < faces < 60_000
+
+
+def test_thinned_meshes_keep_their_bounds(robot: UsdRobot) -> None:
+    foot = robot.bodies["left_ankle_roll_link"].GetChild("visuals").GetChildren()
+    points = np.concatenate([np.array(UsdGeom.Mesh(mesh).GetPointsAttr().Get()) for mesh in foot])
+    # facts.md section 5: x -0.066 to 0.142, y +-0.038, lowest z -0.0354
+    np.testing.assert_allclose(points.min(axis=0), [-0.066, -0.038, -0.0354], atol=0.004)
+    np.testing.assert_allclose(points.max(axis=0)[:2], [0.142, 0.038], atol=0.004)
+
+
+def test_contact_shapes_are_few_and_where_they_should_be(robot: UsdRobot) -> None:
+    shapes = [prim for prim in Usd.PrimRange(robot.robot) if prim.HasAPI(UsdPhysics.CollisionAPI)]
+    carriers = {shape.GetParent().GetParent().GetName() for shape in shapes}
+    both = {f"{side}_{part}_link" for side in ("left", "right") for part in ("ankle_roll", "knee", "hip_yaw")}
+    assert both | {"pelvis", "torso_link"} <= carriers
+    assert any("elbow" in name for name in carriers) and any("wrist" in name for name in carriers)
+    assert len(shapes) <= 16
+    assert all(UsdGeom.Imageable(shape).GetPurposeAttr().Get() == UsdGeom.Tokens.guide for shape in shapes)
+
+
+def test_leg_joints_are_homies_order() -> None:
+    names = [name.removeprefix("left_").removesuffix("_joint") for name in G1_LEG_JOINTS[:6]]
+    assert names == ["hip_pitch", "hip_roll", "hip_yaw", "knee", "ankle_pitch", "ankle_roll"]
+    assert [name.replace("left", "right") for name in G1_LEG_JOINTS[:6]] == list(G1_LEG_JOINTS[6:])
