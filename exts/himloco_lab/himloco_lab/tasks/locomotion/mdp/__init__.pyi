@@ -14,6 +14,7 @@ from .events import (
     reset_joints_around_default,
 )
 from .observations import height_command, terrain_scan, velocity_command
+from .terminations import contact_force_above
 from .terrain_height import terrain_height_at
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "DelayedJointPositionActionCfg",
     "GaitCommandCfg",
     "UpperBodyCommandCfg",
+    "contact_force_above",
     "height_command",
     "push_by_replacing_velocity",
     "randomize_masses",

@@ -123,8 +123,10 @@ class G1RoughEnvCfg(LocomotionVelocityEnvCfg):
         # Only what a term asks for: each further body costs time in every physics step.
         reporting = "|".join((*G1_FOOT_BODIES, TRUNK))
         self.scene.contact_forces = ContactSensorCfg(
-            prim_path=f"{{ENV_REGEX_NS}}/Robot/({reporting})", history_length=1, track_air_time=True
+            prim_path=f"{{ENV_REGEX_NS}}/Robot/({reporting})", history_length=0, track_air_time=True
         )
+        # The reference's factors reach the legs only: its upper body is driven by the engine (facts 4.6).
+        self.events.actuator_gains.params["asset_cfg"] = SceneEntityCfg("robot", joint_names=list(G1_LEG_JOINTS))
         self.terminations.base_contact.params = {
             "sensor_cfg": SceneEntityCfg("contact_forces", body_names=TRUNK),
             "threshold": 10.0,

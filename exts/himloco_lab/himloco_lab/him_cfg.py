@@ -1,0 +1,99 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Isaac Lab's rsl_rl configuration classes, extended by what HIM adds. Values: shared facts 1.2 and 4.7."""
+
+from dataclasses import MISSING
+from typing import Literal
+
+from isaaclab.utils import configclass
+
+from isaaclab_rl.rsl_rl import (
+    RslRlMLPModelCfg,
+    RslRlOnPolicyRunnerCfg,
+    RslRlPpoAlgorithmCfg,
+    RslRlSymmetryCfg,
+)
+
+
+@configclass
+class HIMActorCfg(RslRlMLPModelCfg):
+    """The policy with its estimator (:class:`himloco_rl.models.HIMActor`)."""
+
+    class_name: str = "himloco_rl.models:HIMActor"
+
+    estimator_cfg: dict = {"preset": "homie"}
+    """``preset`` ("homie": 256-256-32 with 64 prototypes, "himloco": 128-64-16 with 32) and any argument of
+    :class:`himloco_rl.modules.HIMEstimator` that overrides it."""
+
+
+@configclass
+class HIMSymmetryCfg(RslRlSymmetryCfg):
+    """What the mirror map, which is derived from names, is used for."""
+
+    data_augmentation_func: str | None = None
+    """Not used: the map comes from the names of joints and terms."""
+
+    use_data_augmentation: bool = True
+    use_mirror_loss: bool = True
+    mirror_loss_coeff: float = 0.5
+
+    value_mirror_loss_coeff: float = 0.5
+    """Weight of the critic's mirror loss."""
+
+    mirror_estimator: bool = True
+    """Whether the estimator learns from mirrored batches as well."""
+
+
+@configclass
+class HIMAlgorithmCfg(RslRlPpoAlgorithmCfg):
+    """PPO with HIM's estimator (:class:`himloco_rl.algorithms.HIMPPO`)."""
+
+    class_name: str = "himloco_rl.algorithms:HIMPPO"
+    num_learning_epochs: int = 5
+    num_mini_batches: int = 4
+    learning_rate: float = 1.0e-3
+    schedule: str = "adaptive"
+    gamma: float = 0.99
+    lam: float = 0.95
+    entropy_coef: float = 0.01
+    desired_kl: float = 0.01
+    max_grad_norm: float = 1.0
+    value_loss_coef: float = 1.0
+    use_clipped_value_loss: bool = True
+    clip_param: float = 0.2
+    symmetry_cfg: HIMSymmetryCfg | None = HIMSymmetryCfg()
+
+    velocity_term: str = "base_lin_vel"
+    """Term of the estimator's observation group that the velocity estimate regresses."""
+
+    estimator_schedule: Literal["after", "interleaved"] = "interleaved"
+    """Step the estimator with every minibatch of the policy, or after the policy has seen all of them."""
+
+    estimator_learning_rate: float = 1.0e-3
+    """Its own; PPO's adaptive rate never touches it."""
+
+    estimator_max_grad_norm: float = 10.0
+    """Gradient clip of the estimator."""
+
+    estimator_num_epochs: int | None = None
+    """Epochs of the estimator; as many as the policy's if None."""
+
+    estimator_num_mini_batches: int | None = None
+    """Minibatches of the estimator with the "after" schedule; as many as the policy's if None."""
+
+
+@configclass
+class HIMRunnerCfg(RslRlOnPolicyRunnerCfg):
+    """A run of HIM.
+
+    ``class_name`` stays ``OnPolicyRunner``, the only one that Isaac Lab's own ``train`` accepts; everything HIM needs
+    is in the algorithm. ``scripts/train.py`` uses :class:`himloco_rl.runners.HIMOnPolicyRunner`, which adds complete
+    checkpoints and a progress line.
+    """
+
+    obs_groups: dict[str, list[str]] = {"actor": ["policy"], "critic": ["critic"], "estimator": ["estimator"]}
+    actor: HIMActorCfg = MISSING
+    critic: RslRlMLPModelCfg = MISSING
+    algorithm: HIMAlgorithmCfg = MISSING
+    clip_actions: float | None = 100.0
