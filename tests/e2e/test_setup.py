@@ -171,7 +171,8 @@ def test_a_shim_that_fails_is_passed_over_and_the_newest_of_pyenv_taken(machine:
     machine.broken("python3.12")
     machine.python("python3", "3.11.2")
     versions = machine.home / ".pyenv/versions"
-    machine.python(versions / "3.12.9/bin/python", "3.12.9")
+    for version in ("3.12.1", "3.12.9"):
+        machine.python(versions / f"{version}/bin/python", version)
     newest = machine.python(versions / "3.12.10/bin/python", "3.12.10")
     machine.python(versions / "3.13.0/bin/python", "3.13.0")
     machine.uv()
