@@ -170,6 +170,13 @@ def test_feet_stay_within_a_band(world: World, distance: float, upright: float, 
     assert Term(world, "feet_distance_lateral")() == near(upright, squat)
 
 
+def test_feet_distance_is_along_the_lateral_axis_of_the_base(world: World) -> None:
+    # Turned by 120 degrees about (1, 1, 1): the base's x, y, z axes are the world's y, z, x.
+    world.root_quat[:] = 0.5
+    world.body(world.body_pos, "left_ankle_roll_link", 0.9, 0.7, 0.4)
+    assert Term(world, "feet_distance_lateral")() == near(-0.05, -0.05)  # 0.35 - 0.4
+
+
 def test_feet_distance_of_a_rolled_base_is_in_its_frame(world: World) -> None:
     # Roll of 60 degrees: the base's y axis is (0, 1/2, √3/2), so feet 0.8 m apart along world y are 0.4 m apart.
     world.root_quat[:] = torch.tensor([0.5, 0.0, 0.0, math.sqrt(0.75)])

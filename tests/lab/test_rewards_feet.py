@@ -94,12 +94,17 @@ def test_clearance_above_the_ground_under_each_foot(world: World) -> None:
     assert Term(world, "feet_clearance")() == near(0.01 * 0.5, 0.0)
 
 
-def test_clearance_velocity_is_in_the_frame_of_the_base(world: World) -> None:
-    # Pitched by 90 degrees, the base's x axis points down: a vertical velocity is a forward one.
-    world.root_quat[:] = torch.tensor([0.0, math.sqrt(0.5), 0.0, math.sqrt(0.5)])
+@pytest.mark.parametrize(
+    ("velocity", "speed"), [((2.0, 0.0, 0.0), 0.0), ((0.0, 2.0, 0.0), 2.0), ((0.0, 0.0, 3.0), 3.0)]
+)
+def test_clearance_velocity_is_in_the_frame_of_the_base(
+    world: World, velocity: tuple[float, float, float], speed: float
+) -> None:
+    # Turned by 120 degrees about (1, 1, 1): the base's x, y, z axes are the world's y, z, x.
+    world.root_quat[:] = 0.5
     world.body(world.body_pos, "left_ankle_roll_link", 0.0, 0.0, 0.24)
-    world.body(world.body_vel, "left_ankle_roll_link", 0.0, 0.0, 2.0)
-    assert Term(world, "feet_clearance")() == near(0.01 * 2.0, 0.01 * 2.0)
+    world.body(world.body_vel, "left_ankle_roll_link", *velocity)
+    assert Term(world, "feet_clearance")() == near(0.01 * speed, 0.01 * speed)
 
 
 def test_clearance_acts_from_a_height_command_of_71_centimetres(world: World) -> None:
