@@ -124,7 +124,7 @@ class ObservationLayout:
     def check(self, observations: Any) -> None:
         """Compare with observations (group -> [N, D]): every group present must have the width the layout gives."""
         for name, group in self.groups.items():
-            if name not in observations.keys():
+            if name not in observations:
                 continue
             shape = tuple(observations[name].shape)
             if len(shape) != 2 or shape[1] != group.dim:
@@ -210,7 +210,7 @@ def _read_scale(scale: Any) -> float | tuple[float, ...]:
 
 
 def _read_joint_names(base: Any, term_cfg: Any, dim: int, action_joints: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The joints a term reads: those of its asset configuration, else the asset's or the action's if the number fits."""
+    """The joints a term reads: its asset configuration's, else the asset's or the action's if the number fits."""
     params = _get(term_cfg, "params", None) or {}
     asset_cfg = params.get("asset_cfg")
     scene = getattr(base, "scene", None)

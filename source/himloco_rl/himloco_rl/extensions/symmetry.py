@@ -102,9 +102,14 @@ class MirrorSettings:
         return cls(**settings)
 
     @property
+    def for_policy(self) -> bool:
+        """Whether actor and critic see mirror images."""
+        return self.use_data_augmentation or self.use_mirror_loss
+
+    @property
     def enabled(self) -> bool:
         """Whether anything needs the mirror map."""
-        return self.use_data_augmentation or self.use_mirror_loss or self.mirror_estimator
+        return self.for_policy or self.mirror_estimator
 
 
 class SymmetryMap:
@@ -129,7 +134,6 @@ class SymmetryMap:
         self._joint_axes = {**(joint_axes or {}), **JOINT_AXES}
         self._layout = layout
         self._maps: dict[tuple[str, ...], tuple[torch.Tensor, torch.Tensor]] = {}
-        self._device = torch.device("cpu")
         self.action_map = _tensors(self._mirror_joints(layout.action_joint_names, "the action"))
         self.group_maps = {name: _tensors(self._mirror_group(name)) for name in groups or layout.groups}
 
@@ -140,7 +144,6 @@ class SymmetryMap:
 
     def to(self, device: torch.device | str) -> SymmetryMap:
         """Move the map's tensors."""
-        self._device = torch.device(device)
         self.action_map = (self.action_map[0].to(device), self.action_map[1].to(device))
         self.group_maps = {name: (i.to(device), s.to(device)) for name, (i, s) in self.group_maps.items()}
         self._maps.clear()
@@ -162,6 +165,14 @@ class SymmetryMap:
     def mirror_actions(self, actions: torch.Tensor) -> torch.Tensor:
         """Mirror image of actions, shape [..., A]."""
         return actions.index_select(-1, self.action_map[0]) * self.action_map[1]
+
+    def with_mirrored(self, groups: str | Sequence[str], values: torch.Tensor) -> torch.Tensor:
+        """Observations [B, D] with their mirror images below, shape [2B, D]."""
+        return torch.cat((values, self.mirror_observations(groups, values)))
+
+    def with_mirrored_actions(self, actions: torch.Tensor) -> torch.Tensor:
+        """Actions [B, A] with their mirror images below, shape [2B, A]."""
+        return torch.cat((actions, self.mirror_actions(actions)))
 
     def _mirror_group(self, name: str) -> list[SignedIndex]:
         """The map of a group over all its frames."""
@@ -241,16 +252,16 @@ def mirror_batch(
     Returns:
         Both with 2 B rows.
     """
-    symmetry = getattr(env, "_himloco_symmetry_map", None)
+    symmetry: SymmetryMap | None = getattr(env, "_himloco_symmetry_map", None)
     if symmetry is None:
-        symmetry = SymmetryMap.from_env(env)
+        symmetry = SymmetryMap.from_env(env).to(env.device)
         env._himloco_symmetry_map = symmetry
     if obs is not None:
-        symmetry.to(obs.device or "cpu") if symmetry._device != (obs.device or symmetry._device) else None
-        mirrored = {name: symmetry.mirror_observations(name, values) for name, values in obs.items()}
-        obs = torch.cat((obs, TensorDict(mirrored, batch_size=obs.batch_size)))
+        names = [str(name) for name in obs.keys()]  # noqa: SIM118
+        rows = {name: symmetry.with_mirrored(name, obs.get(name)) for name in names}
+        obs = TensorDict(rows, batch_size=[2 * obs.batch_size[0]])
     if actions is not None:
-        actions = torch.cat((actions, symmetry.mirror_actions(actions)))
+        actions = symmetry.with_mirrored_actions(actions)
     return obs, actions
 
 

@@ -14,6 +14,7 @@ import torch
 import torch.nn as nn
 from rsl_rl.models import MLPModel
 from rsl_rl.modules import HiddenState
+from rsl_rl.modules.distribution import Distribution
 from tensordict import TensorDict
 
 from himloco_rl.modules import HIMEstimator
@@ -28,6 +29,7 @@ class HIMActor(MLPModel):
     """
 
     estimator: HIMEstimator
+    distribution: Distribution
 
     def __init__(
         self,
@@ -56,6 +58,11 @@ class HIMActor(MLPModel):
             history_length: Frames in the history.
             estimator_cfg: Arguments of :class:`HIMEstimator`, or its ``preset``.
         """
+        if distribution_cfg is None:
+            raise ValueError(
+                "HIMActor needs the distribution of its actions; set actor.distribution_cfg, such as {'class_name':"
+                " 'GaussianDistribution', 'init_std': 1.0}."
+            )
         # Plain attributes, because the base class asks for the input width while it builds itself.
         self.history_length = history_length
         self._estimator_cfg = dict(estimator_cfg or {"preset": "homie"})
@@ -72,31 +79,20 @@ class HIMActor(MLPModel):
 
     def policy_parameters(self) -> Iterator[nn.Parameter]:
         """What PPO trains: the policy and its distribution, not the estimator."""
-        distribution = self.distribution.parameters() if self.distribution is not None else ()
-        return chain(self.mlp.parameters(), distribution)
+        return chain(self.mlp.parameters(), self.distribution.parameters())
 
     def get_latent(
         self, obs: TensorDict, masks: torch.Tensor | None = None, hidden_state: HiddenState = None
     ) -> torch.Tensor:
         """Input of the policy's MLP: [o_t, v̂, l̂], shape [N, frame + 3 + D]."""
-        history = self.history(obs)
+        history = self.obs_normalizer(obs[self.obs_groups[0]])
         with torch.no_grad():  # the policy sends no gradient into the estimator
             features = self.estimator.features(history)
-        return self.policy_input(history, features)
-
-    def history(self, obs: TensorDict | dict[str, torch.Tensor]) -> torch.Tensor:
-        """The (normalised) history, shape [N, history_length * frame]."""
-        return self.obs_normalizer(obs[self.obs_groups[0]])
-
-    def policy_input(self, history: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        """Join the current frame of a history with the estimator's features, [N, H*F], [N, 3 + D] -> [N, F + 3 + D]."""
         return torch.cat((history[:, -self._frame_dim :], features), dim=-1)
 
-    def distribution_from(self, policy_input: torch.Tensor) -> torch.Tensor:
-        """Set the action distribution from :meth:`policy_input` and return its mean, shape [N, actions]."""
-        assert self.distribution is not None
-        self.distribution.update(self.mlp(policy_input))
-        return self.output_mean
+    def current_frame(self, history: torch.Tensor) -> torch.Tensor:
+        """The (normalised) newest frame of raw histories, shape [N, H*F] -> [N, F]."""
+        return self.obs_normalizer(history)[:, -self._frame_dim :]
 
     def as_jit(self) -> nn.Module:
         """One fused graph history -> actions for TorchScript."""
@@ -133,10 +129,7 @@ class _FusedHIMActor(nn.Module):
         self.obs_normalizer = copy.deepcopy(model.obs_normalizer)
         self.encoder = copy.deepcopy(model.estimator.encoder)
         self.mlp = copy.deepcopy(model.mlp)
-        if model.distribution is not None:
-            self.deterministic_output = model.distribution.as_deterministic_output_module()
-        else:
-            self.deterministic_output = nn.Identity()
+        self.deterministic_output = model.distribution.as_deterministic_output_module()
         self.frame_start: int = model.obs_dim - model._frame_dim
         self.velocity_dim: int = model._feature_dim - model.estimator.latent_dim
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn as nn
-import torch.nn.functional as F
 from rsl_rl.modules import MLP
+from torch import nn
+from torch.nn import functional
 
 from .him_losses import AllReduce, SwapReduction, swap_loss, velocity_loss
 
@@ -86,7 +86,7 @@ class HIMEstimator(nn.Module):
 
     @classmethod
     def from_cfg(cls, history_dim: int, target_dim: int, cfg: dict[str, Any] | None = None) -> HIMEstimator:
-        """Build from a dictionary; its key ``preset`` names one of :data:`ESTIMATOR_PRESETS`, other keys override it."""
+        """Build from a dictionary; ``preset`` names one of :data:`ESTIMATOR_PRESETS`, other keys override it."""
         settings = dict(cfg or {})
         preset = settings.pop("preset", None)
         if preset is not None:
@@ -111,7 +111,7 @@ class HIMEstimator(nn.Module):
         """
         code = self.encoder(history)
         velocity, latent = code.split([VELOCITY_DIM, self.latent_dim], dim=-1)
-        return velocity, F.normalize(latent, dim=-1)  # z_s = z̃_s/‖z̃_s‖₂
+        return velocity, functional.normalize(latent, dim=-1)  # z_s = z̃_s/‖z̃_s‖₂
 
     def features(self, history: torch.Tensor) -> torch.Tensor:
         """What the actor receives: [v̂, z_s], shape [B, 3 + D]."""
@@ -119,12 +119,12 @@ class HIMEstimator(nn.Module):
 
     def encode_target(self, next_frame: torch.Tensor) -> torch.Tensor:
         """Unit latent z_t of the next frame, shape [B, target_dim] -> [B, D]."""
-        return F.normalize(self.target_encoder(next_frame), dim=-1)
+        return functional.normalize(self.target_encoder(next_frame), dim=-1)
 
     @torch.no_grad()
     def normalize_prototypes(self) -> None:
         """E ← E/‖E‖₂ row by row, in place and outside the graph, before every update."""
-        self.prototypes.copy_(F.normalize(self.prototypes, dim=-1))
+        self.prototypes.copy_(functional.normalize(self.prototypes, dim=-1))
 
     def compute_loss(
         self,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 AllReduce = Callable[[torch.Tensor], torch.Tensor]
 """Sums a tensor over all processes and returns the sum; one process needs none."""
@@ -63,7 +63,7 @@ def sinkhorn(
     total = all_reduce(scores.new_tensor(float(samples)))  # B over all ranks
     # Q = exp(S/ε) up to a constant factor, which the first normalisation removes. Shifting by the largest possible
     # cosine, 1, keeps the exponentials in range and is the same on every rank.
-    Q = torch.exp((scores.float() - 1.0) / epsilon)  # [B, K]
+    Q = torch.exp((scores - 1.0) / epsilon)  # [B, K]
     Q = Q / all_reduce(Q.sum())  # Q ← Q/ΣQ
     for _ in range(iterations):
         Q = Q / (all_reduce(Q.sum(dim=0)) * prototypes)  # every prototype receives 1/K of the mass
@@ -106,8 +106,8 @@ def swap_loss(
     scores_t = target @ prototypes.T  # S_t = z_t Eᵀ, [B, K]
     q_s = sinkhorn(scores_s, epsilon, iterations, all_reduce)
     q_t = sinkhorn(scores_t, epsilon, iterations, all_reduce)
-    log_p_s = F.log_softmax(scores_s / temperature, dim=-1)
-    log_p_t = F.log_softmax(scores_t / temperature, dim=-1)
+    log_p_s = functional.log_softmax(scores_s / temperature, dim=-1)
+    log_p_t = functional.log_softmax(scores_t / temperature, dim=-1)
     # L_swap = −½ E_B[ Σ_k q_s·log p_t + q_t·log p_s ], divided by K with "mean"
     loss = -0.5 * (q_s * log_p_t + q_t * log_p_s).sum(dim=-1).mean()
     if reduction == "mean":

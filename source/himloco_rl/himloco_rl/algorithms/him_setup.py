@@ -1,0 +1,153 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""From a runner's configuration to the parts of HIMPPO, with errors for what cannot work.
+
+The configuration is rsl_rl's dictionary with these additions (defaults shown)::
+
+    obs_groups = {"actor": ["policy"], "critic": ["critic"], "estimator": ["estimator"]}
+    actor = {
+        "class_name": "himloco_rl.models:HIMActor",
+        "estimator_cfg": {"preset": "homie"},   # or "himloco"; any argument of HIMEstimator overrides the preset
+    }
+    algorithm = {
+        "class_name": "himloco_rl.algorithms:HIMPPO",
+        "velocity_term": "base_lin_vel",
+        "estimator_schedule": "interleaved",    # or "after"
+        "estimator_learning_rate": 1.0e-3,
+        "estimator_max_grad_norm": 10.0,
+        "estimator_num_epochs": None,           # None: num_learning_epochs
+        "estimator_num_mini_batches": None,     # None: num_mini_batches; only with "after"
+        "check_finite": True,
+        "symmetry_cfg": None,                   # or the fields of himloco_rl.extensions.MirrorSettings
+    }
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from rsl_rl.env import VecEnv
+from rsl_rl.utils import resolve_class, resolve_obs_groups, resolve_optimizer
+from tensordict import TensorDict
+from torch import nn
+
+from himloco_rl.extensions import MirrorSettings, ObservationLayout, SymmetryMap
+from himloco_rl.modules import VELOCITY_DIM
+from himloco_rl.storage import HIMRolloutStorage
+
+
+def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) -> tuple[Any, dict[str, Any]]:
+    """Build everything that HIMPPO's constructor takes.
+
+    Args:
+        obs: First observations, group -> [N, D].
+        env: The environment.
+        cfg: The runner's configuration; its ``obs_groups`` are completed in place.
+        device: Where to learn.
+
+    Returns:
+        The algorithm's class and its arguments.
+    """
+    algorithm_class, arguments = resolve_class(cfg["algorithm"])
+    cfg["obs_groups"] = groups = resolve_obs_groups(obs, cfg["obs_groups"], ["actor", "critic", "estimator"])
+    for unused in ("rnd_cfg", "share_cnn_encoders"):
+        if arguments.pop(unused, None):
+            raise ValueError(f"algorithm.{unused} is set, but HIMPPO has no use for it; remove it.")
+
+    layout = ObservationLayout.from_env(env)
+    layout.check(obs)
+    layout.check_finite(obs, "before the first step")
+
+    actor_class, actor_cfg = resolve_class(cfg["actor"])
+    critic_class, critic_cfg = resolve_class(cfg["critic"])
+    mirror = MirrorSettings.from_cfg(arguments.pop("symmetry_cfg", None))
+    if actor_class.is_recurrent or critic_class.is_recurrent:
+        raise ValueError(
+            f"{actor_class.__name__} / {critic_class.__name__} is recurrent, but HIMPPO shuffles single samples (and"
+            " symmetry_cfg mirrors them); use himloco_rl.models:HIMActor and MLPModel."
+        )
+    _check_history(layout, groups["actor"])
+    actor_cfg.setdefault("history_length", layout.group(groups["actor"][0]).history_length)
+    actor = actor_class(obs, groups, "actor", env.num_actions, **actor_cfg).to(device)
+    critic = critic_class(obs, groups, "critic", 1, **critic_cfg).to(device)
+    print(f"Actor Model: {actor}\nCritic Model: {critic}")
+
+    symmetry = None
+    if mirror.enabled:
+        used = dict.fromkeys(name for names in groups.values() for name in names)
+        symmetry = SymmetryMap(layout, mirror.term_kinds, mirror.joint_axes, list(used)).to(device)
+    storage = HIMRolloutStorage(
+        env.num_envs,
+        cfg["num_steps_per_env"],
+        obs,
+        estimator_groups=groups["estimator"],
+        observation_groups=[*groups["actor"], *groups["critic"]],
+        actions_shape=[env.num_actions],
+        device=device,
+    )
+    parts = {"actor": actor, "critic": critic, "storage": storage, "layout": layout, "symmetry": symmetry}
+    return algorithm_class, {
+        **parts,
+        "mirror": mirror,
+        "device": device,
+        "multi_gpu_cfg": cfg["multi_gpu"],
+        **arguments,
+    }
+
+
+def velocity_target(layout: ObservationLayout, groups: list[str], term_name: str) -> tuple[slice, float]:
+    """Find the velocity that the estimator regresses.
+
+    Args:
+        layout: Names of the observations' columns.
+        groups: The estimator's groups, concatenated in this order.
+        term_name: Term of the base's linear velocity.
+
+    Returns:
+        Its columns, and observation units per m/s.
+    """
+    start = 0
+    for name in groups:
+        group = layout.group(name)
+        if any(term.name == term_name for term in group.terms):
+            term, columns = group.term(term_name), group.frame_slice(term_name)
+            if term.dim != VELOCITY_DIM or group.history_length != 1 or not isinstance(term.scale, float):
+                raise ValueError(
+                    f"Velocity term '{term_name}' of group '{name}' has {term.dim} values x {group.history_length}"
+                    f" frame(s) with scale {term.scale}; it must be {VELOCITY_DIM} values of one frame, one scale."
+                )
+            return slice(start + columns.start, start + columns.stop), term.scale
+        start += group.dim
+    raise ValueError(
+        f"No term '{term_name}' in the estimator's groups {groups}; set algorithm.velocity_term to the term of the"
+        " base's linear velocity."
+    )
+
+
+def check_count(storage: HIMRolloutStorage, name: str, count: int) -> None:
+    """Refuse more minibatches than there are samples, and fewer than one."""
+    if not 1 <= count <= storage.num_samples:
+        raise ValueError(
+            f"algorithm.{name} is {count}, but a rollout has {storage.num_samples} samples"
+            f" ({storage.num_transitions_per_env} steps x {storage.num_envs} environments); choose 1 to"
+            f" {storage.num_samples}."
+        )
+
+
+def make_optimizer(name: str, parameters: list[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
+    """An optimizer by rsl_rl's name for it; one fused kernel per step where the class has one."""
+    optimizer_class: Any = resolve_optimizer(name)
+    fused = {} if optimizer_class is torch.optim.RMSprop else {"fused": True}
+    return optimizer_class(parameters, lr=learning_rate, **fused)
+
+
+def _check_history(layout: ObservationLayout, actor_groups: list[str]) -> None:
+    """The actor takes its current frame from the end of the history."""
+    group = layout.group(actor_groups[0])
+    if group.history_length > 1 and group.history_order != "time":
+        raise ValueError(
+            f"Observation group '{group.name}' holds {group.history_length} frames in history_order"
+            f" '{group.history_order}', but HIMActor takes the last frame as the current one; set history_order='time'."
+        )

@@ -1,0 +1,46 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""What several training processes ("ranks") compute together; with one process, nothing but the local value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn as nn
+from rsl_rl.utils import reduce_gradients_in_buckets
+
+
+class Ranks:
+    """Sums and means over the processes of ``torch.distributed``."""
+
+    def __init__(self, world_size: int = 1, bucket_mb: float = 25.0) -> None:
+        """Describe the group.
+
+        Args:
+            world_size: Number of processes.
+            bucket_mb: Largest block of gradients that is reduced at once [MB].
+        """
+        self.world_size = world_size
+        self.bucket_mb = bucket_mb
+
+    def sum(self, value: torch.Tensor) -> torch.Tensor:
+        """Sum over all processes, without gradients, any shape."""
+        if self.world_size == 1:
+            return value.detach()
+        total = value.detach().clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    def mean_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace gradients by their mean over all processes."""
+        if self.world_size > 1:
+            reduce_gradients_in_buckets(parameters, self.world_size, self.bucket_mb)
+
+    def standardize(self, values: torch.Tensor) -> torch.Tensor:
+        """Zero mean and unit (unbiased) deviation over the values of all processes, any shape."""
+        count = values.numel() * self.world_size
+        mean = self.sum(values.sum()) / count
+        variance = self.sum((values - mean).square().sum()) / max(count - 1, 1)
+        return (values - mean) / (variance.sqrt() + 1.0e-8)
