@@ -7,7 +7,6 @@ from dataclasses import MISSING
 from typing import Literal
 
 from isaaclab.utils import configclass
-
 from isaaclab_rl.rsl_rl import (
     RslRlMLPModelCfg,
     RslRlOnPolicyRunnerCfg,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import torch
 import trimesh
 import warp as wp
-
 from isaaclab.terrains import TerrainImporter
 from isaaclab.utils.warp import convert_to_warp_mesh, raycast_mesh
 

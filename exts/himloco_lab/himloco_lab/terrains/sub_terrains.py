@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 import trimesh
-
 from isaaclab.terrains.height_field.utils import height_field_to_mesh
 
 from .sub_terrains_cfg import RoughPyramidSlopeTerrainCfg, SlabTerrainCfg

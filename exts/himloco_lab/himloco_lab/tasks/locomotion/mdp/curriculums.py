@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-
 from isaaclab.managers import CurriculumTermCfg, ManagerTermBase
 
 if TYPE_CHECKING:
@@ -37,41 +36,62 @@ def tracking_share(env: ManagerBasedRLEnv, env_ids: torch.Tensor | slice, reward
     return earned / (weight * env.max_episode_length_s)
 
 
-def terrain_levels_by_tracking(
-    env: ManagerBasedRLEnv,
-    env_ids: torch.Tensor | slice,
-    reward_term: str,
-    command_name: str,
-    up_share: float = 0.8,
-    down_share: float = 0.4,
-    min_distance: float = 2.0,
-) -> torch.Tensor:
+class terrain_levels_by_tracking(ManagerTermBase):
     """Harder ground for robots that track well, easier ground for those that do not.
 
     The HIM paper promotes at 80 % of the tracking reward (facts 1.2). Isaac Lab's distance rule multiplies the last
     command by the whole episode, which is wrong for commands that change every four seconds. A robot that was hardly
     asked to walk never left its level square, so it is not promoted.
-
-    Args:
-        env: The environment.
-        env_ids: The environments that are about to be reset.
-        reward_term: The tracking reward.
-        command_name: The gait command.
-        up_share: Share of the best reward above which the level goes up.
-        down_share: Share of the best reward below which it goes down.
-        min_distance: Commanded path [m] that a promotion needs.
-
-    Returns:
-        The mean terrain level.
     """
-    terrain: TerrainImporter = env.scene.terrain
-    command: GaitCommand = env.command_manager.get_term(command_name)
-    share = tracking_share(env, env_ids, reward_term)
-    move_up = (share > up_share) & (command.commanded_distance[env_ids] > min_distance)
-    # An episode that never ran (the very first reset) says nothing.
-    move_down = (share < down_share) & (env.episode_length_buf[env_ids] > 0)
-    terrain.update_env_origins(env_ids, move_up, move_down)
-    return terrain.terrain_levels.float().mean()
+
+    def __call__(
+        self,
+        env: ManagerBasedRLEnv,
+        env_ids: torch.Tensor | slice,
+        reward_term: str,
+        command_name: str,
+        up_share: float = 0.8,
+        down_share: float = 0.4,
+        min_distance: float = 2.0,
+    ) -> torch.Tensor:
+        """Move the robots that are about to be reset.
+
+        Args:
+            env: The environment.
+            env_ids: The environments that are about to be reset.
+            reward_term: The tracking reward.
+            command_name: The gait command.
+            up_share: Share of the best reward above which the level goes up.
+            down_share: Share of the best reward below which it goes down.
+            min_distance: Commanded path [m] that a promotion needs.
+
+        Returns:
+            The mean terrain level.
+        """
+        terrain: TerrainImporter = env.scene.terrain
+        command: GaitCommand = env.command_manager.get_term(command_name)
+        share = tracking_share(env, env_ids, reward_term)
+        move_up = (share > up_share) & (command.commanded_distance[env_ids] > min_distance)
+        # An episode that never ran (the very first reset) says nothing.
+        move_down = (share < down_share) & (env.episode_length_buf[env_ids] > 0)
+        terrain.update_env_origins(env_ids, move_up, move_down)
+        return terrain.terrain_levels.float().mean()
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """Return the levels of all robots, shape ``[N]``."""
+        return {"levels": self._env.scene.terrain.terrain_levels.clone()}
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        """Continue on the levels of :meth:`state_dict`; another number of robots repeats or cuts them.
+
+        Args:
+            state: What :meth:`state_dict` returned.
+        """
+        terrain: TerrainImporter = self._env.scene.terrain
+        levels = state["levels"].to(terrain.terrain_levels)
+        robots = torch.arange(self._env.num_envs, device=levels.device) * len(levels) // self._env.num_envs
+        terrain.terrain_levels[:] = levels[robots].clamp(max=terrain.max_terrain_level - 1)
+        terrain.env_origins[:] = terrain.terrain_origins[terrain.terrain_levels, terrain.terrain_types]
 
 
 class upper_body_ratio(ManagerTermBase):

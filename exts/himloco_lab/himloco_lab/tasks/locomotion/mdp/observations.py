@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-
 from isaaclab.managers import ManagerTermBase, ObservationTermCfg
 
 if TYPE_CHECKING:
@@ -44,8 +43,7 @@ class terrain_scan(ManagerTermBase):
         super().__init__(cfg, env)
         resolution = cfg.params["resolution"]
         x, y = (
-            torch.arange(-extent / 2, extent / 2 + 1e-9, resolution, device=env.device)
-            for extent in cfg.params["size"]
+            torch.arange(-extent / 2, extent / 2 + 1e-9, resolution, device=env.device) for extent in cfg.params["size"]
         )
         grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
         self._points = torch.stack([grid_x.flatten(), grid_y.flatten()], dim=-1)  # [P, 2]

@@ -78,7 +78,7 @@ class G1EventsCfg(LocomotionEventsCfg):
         mode="startup",
         params={
             "asset_cfg": SceneEntityCfg("robot", body_names=TRUNK),
-            "com_range": {axis: (-0.1, 0.1) for axis in ("x", "y", "z")},
+            "com_range": dict.fromkeys(("x", "y", "z"), (-0.1, 0.1)),
         },
     )
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-
 from isaaclab.envs.mdp.actions.joint_actions import JointPositionAction
 from isaaclab.managers import ActionTerm
 
@@ -73,8 +72,7 @@ class DelayedJointPositionAction(JointPositionAction):
 
     def apply_actions(self) -> None:
         """Send the target that is due in this physics step."""
-        low, high = self.cfg.delay_range
-        if self._substep <= high:
+        if self._substep <= self.cfg.delay_range[1]:
             targets = torch.where(self._delay <= self._substep, self._processed_actions, self._previous_targets)
             # Into the buffer: the setter would also send all joints to the engine, which write_data_to_sim does anyway.
             self._asset.actuators.target_command.position.torch[:, self._joint_ids] = targets

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-
 from isaaclab.managers import CommandTerm
 
 if TYPE_CHECKING:
@@ -84,6 +83,18 @@ class UpperBodyCommand(CommandTerm):
         ids = slice(None) if env_ids is None else env_ids
         self._command[ids] = self._default[ids]
         return super().reset(env_ids)
+
+    def state_dict(self) -> dict[str, float]:
+        """Return what a resumed run needs: the curriculum ratio."""
+        return {"ratio": self.ratio}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Continue with the ratio of :meth:`state_dict`.
+
+        Args:
+            state: What :meth:`state_dict` returned.
+        """
+        self.ratio = float(state["ratio"])
 
     def _resample_command(self, env_ids: Sequence[int] | slice) -> None:
         shape = self._command[env_ids].shape

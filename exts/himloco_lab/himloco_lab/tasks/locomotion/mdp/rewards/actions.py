@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from isaaclab.envs.mdp import JointPositionActionCfg
 
 
-class action_smoothness_l2(ManagerTermBase):  # noqa: N801
+class action_smoothness_l2(ManagerTermBase):
     """Penalise the second difference of the actions, Σ (aₜ - 2 aₜ₋₁ + aₜ₋₂)².
 
     Before an episode the action is zero, as in Isaac Lab's action manager: a reset robot holds the default pose.
@@ -39,7 +39,7 @@ class action_smoothness_l2(ManagerTermBase):  # noqa: N801
         return change.square().sum(dim=1)
 
 
-class action_beyond_limits(ManagerTermBase):  # noqa: N801
+class action_beyond_limits(ManagerTermBase):
     """Penalise actions that ask for angles beyond the hard joint limits, in units of the action.
 
     Σ max(a - a_max, 0) + max(a_min - a, 0) with a_min, a_max = (limit - default) / scale of the action term, whose

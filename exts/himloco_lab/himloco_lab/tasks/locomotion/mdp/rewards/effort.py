@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
 
 
-class joint_acc_policy_step_l2(ManagerTermBase):  # noqa: N801
+class joint_acc_policy_step_l2(ManagerTermBase):
     """Penalise the change of joint velocity over a policy step, Σ ((q̇ₜ₋₁ - q̇ₜ) / Δt)² [rad²/s⁴].
 
     Isaac Lab's ``joint_acc_l2`` is the acceleration of the last physics step instead. The first step of an episode
@@ -68,7 +68,7 @@ def joint_power_per_speed(
     return power.sum(dim=1) / (vx + vy + yaw_weight * yaw_rate).clamp(min=min_speed_sq)
 
 
-class joint_torques_per_stiffness_l2(ManagerTermBase):  # noqa: N801
+class joint_torques_per_stiffness_l2(ManagerTermBase):
     """Penalise applied torques as angles of their springs, Σ (τ / k_p)² [rad²], with nominal stiffness."""
 
     def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
@@ -81,7 +81,7 @@ class joint_torques_per_stiffness_l2(ManagerTermBase):  # noqa: N801
         return (torques * self._compliance).square().sum(dim=1)
 
 
-class joint_torque_excess(ManagerTermBase):  # noqa: N801
+class joint_torque_excess(ManagerTermBase):
     """Penalise torques close to what the motors can give, Σ max(|τ| - soft_ratio τ_max, 0) [N m]."""
 
     def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
@@ -95,7 +95,7 @@ class joint_torque_excess(ManagerTermBase):  # noqa: N801
         return (torques.abs() - self._limits).clamp(min=0.0).sum(dim=1)
 
 
-class joint_velocity_excess(ManagerTermBase):  # noqa: N801
+class joint_velocity_excess(ManagerTermBase):
     """Penalise joint velocities close to their limit, Σ max(|q̇| - soft_ratio q̇_max, 0) [rad/s], not clipped."""
 
     def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
 
 
-class step_air_time(ManagerTermBase):  # noqa: N801
+class step_air_time(ManagerTermBase):
     """Reward long steps when a foot lands: Σ (t_air - threshold) over landing feet, if a motion is commanded."""
 
     def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
@@ -82,7 +82,7 @@ def swing_clearance(
     return (error.square() * speed).sum(dim=1) * upright_commanded(env, command_name, min_height)
 
 
-class landing_foot_tilt(ManagerTermBase):  # noqa: N801
+class landing_foot_tilt(ManagerTermBase):
     """Penalise feet that land tilted against the ground: Σ var(height of the points of the sole) at touchdown."""
 
     def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):

@@ -32,7 +32,7 @@ def upright_joint_deviation_l2(
     return deviation.square().sum(dim=1) * upright_commanded(env, command_name, min_height)
 
 
-class knee_height_deviation(ManagerTermBase):  # noqa: N801
+class knee_height_deviation(ManagerTermBase):
     """Penalise knees bent the wrong way for the height error: Σ |(q̄ - ½)(z - h*)| (HOMIE's knee reward).
 
     q̄ is the knee angle as a fraction of its hard limits and z the height of the root above the ground under it.

@@ -22,7 +22,7 @@ def track_lin_vel_axis_exp(
     axis: int,
     std: float,
     command_name: str,
-    asset_cfg: SceneEntityCfg = SceneEntityCfg("robot"),  # noqa: B008
+    asset_cfg: SceneEntityCfg = SceneEntityCfg("robot"),
 ) -> torch.Tensor:
     """Reward the base velocity along one axis of the body frame: exp(-(v* - v)² / std²).
 
@@ -68,7 +68,7 @@ def upright_lin_vel_z_l2(
     env: ManagerBasedRLEnv,
     command_name: str,
     min_height: float,
-    asset_cfg: SceneEntityCfg = SceneEntityCfg("robot"),  # noqa: B008
+    asset_cfg: SceneEntityCfg = SceneEntityCfg("robot"),
 ) -> torch.Tensor:
     """Penalise vertical base velocity v_z² [m²/s²], except while a squat is commanded. Shape ``[N]``."""
     velocity = env.scene[asset_cfg.name].data.root_lin_vel_b.torch[:, 2]

@@ -4,7 +4,6 @@
 """HIM for the G1: HOMIE's sizes for a GPU, and a lean variant for a laptop's CPU."""
 
 from isaaclab.utils import configclass
-
 from isaaclab_rl.rsl_rl import RslRlMLPModelCfg
 
 from himloco_lab.him_cfg import HIMActorCfg, HIMAlgorithmCfg, HIMRunnerCfg

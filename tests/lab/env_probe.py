@@ -1,0 +1,273 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Runs a task in real physics and writes down what happens; a process carries one simulation, so tests call this file.
+
+``python env_probe.py TASK PHYSICS EXPERIMENT OUT`` saves a dictionary of tensors and plain values with ``torch.save``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+import torch
+
+NUM_ENVS = 16
+
+
+def main() -> None:
+    """Build the environment, run one experiment, save its findings."""
+    task, physics, experiment, out = sys.argv[1:5]
+    from isaaclab.app import launch_simulation
+    from isaaclab.envs import ManagerBasedRLEnv
+    from isaaclab_tasks.utils.parse_cfg import load_cfg_from_registry
+
+    import himloco_lab.tasks  # noqa: F401
+
+    torch.set_num_threads(1)
+    cfg = load_cfg_from_registry(task, "env_cfg_entry_point")
+    cfg.sim.physics = getattr(cfg.sim.physics, physics)
+    cfg.sim.device, cfg.seed, cfg.scene.num_envs = "cpu", 7, NUM_ENVS
+    prepare, run = EXPERIMENTS[experiment]
+    prepare(cfg)
+    with launch_simulation(cfg, argparse.Namespace(headless=True, device="cpu", visualizer=None)):
+        env = ManagerBasedRLEnv(cfg)
+        findings = run(env)
+        torch.save(findings, out)
+        env.close()
+
+
+def actions(env) -> torch.Tensor:
+    """Random actions, the same for every process."""
+    return 0.5 * torch.randn(env.num_envs, env.action_manager.total_action_dim)
+
+
+def raw_state(env) -> dict[str, object]:
+    """State of the robots as the engine gives it, by name."""
+    data = env.scene["robot"].data
+    return {
+        "quat": data.root_quat_w.torch.clone(),
+        "pos": data.root_pos_w.torch.clone(),
+        "lin_vel_w": data.root_lin_vel_w.torch.clone(),
+        "ang_vel_w": data.root_ang_vel_w.torch.clone(),
+        "joint_names": list(env.scene["robot"].joint_names),
+        "joint_pos": data.joint_pos.torch.clone(),
+        "joint_vel": data.joint_vel.torch.clone(),
+        "default_joint_pos": data.default_joint_pos.torch.clone(),
+        "command": env.command_manager.get_command("base_velocity").clone(),
+        "action": env.action_manager.action.clone(),
+    }
+
+
+def observe(env) -> dict[str, object]:
+    """Layout, first observation, some steps with their states, and an episode's end."""
+    manager = env.observation_manager
+    obs, _ = env.reset()
+    found: dict[str, object] = {
+        "terms": dict(manager.active_terms),
+        "dims": {k: [tuple(d) for d in v] for k, v in manager.group_obs_term_dim.items()},
+        "first": {k: v.clone() for k, v in obs.items()},
+        "body_names": list(env.scene["robot"].body_names),
+        "steps": [],
+    }
+    for _ in range(8):
+        obs, reward, terminated, truncated, extras = env.step(actions(env))
+        found["steps"].append(
+            {
+                "obs": {k: v.clone() for k, v in obs.items()},
+                "state": raw_state(env),
+                "reward": reward.clone(),
+                "done": (terminated | truncated).clone(),
+            }
+        )
+    found["rewards"] = list(env.reward_manager.active_terms)
+
+    # Lay robot 3 on its back and take robot 5 beyond the terrain's edge.
+    robot = env.scene["robot"]
+    pose = robot.data.root_pose_w.torch.clone()
+    pose[3, 2] += 0.2
+    pose[3, 3:] = torch.tensor([0.0, -0.7071, 0.0, 0.7071])
+    pose[5, 0] += 500.0
+    robot.write_root_pose_to_sim_index(root_pose=pose)
+    obs, _, terminated, truncated, extras = env.step(torch.zeros(env.num_envs, 12))
+    found["end"] = {
+        "obs": {k: v.clone() for k, v in obs.items()},
+        "final_obs": {k: v.clone() for k, v in extras["final_obs"].items()},
+        "terminated": terminated.clone(),
+        "truncated": truncated.clone(),
+        "terms": {
+            name: env.termination_manager.get_term(name).clone() for name in env.termination_manager.active_terms
+        },
+    }
+    return found
+
+
+def commands(env) -> dict[str, object]:
+    """Many samples of the commands, the delays and the masses."""
+    env.reset()
+    gait = env.command_manager.get_term("base_velocity")
+    arms = env.command_manager.get_term("upper_body")
+    everyone = torch.arange(env.num_envs)
+    samples, targets = [], {}
+    for _ in range(1500):
+        gait._resample_command(everyone)
+        samples.append(gait.command.clone())
+    for ratio in (0.0, 0.5, 1.0):
+        arms.ratio = ratio
+        drawn = []
+        for _ in range(200):
+            arms._resample_command(everyone)
+            drawn.append(arms._target.clone())
+        targets[ratio] = torch.cat(drawn)
+    legs = env.action_manager.get_term("joint_pos")
+    buffer = env.scene["robot"].actuators.target_command.position.torch
+    sent = []
+    for _ in range(20):
+        env.action_manager.process_action(actions(env))
+        before, now, delay = legs._previous_targets.clone(), legs.processed_actions.clone(), legs._delay.clone()
+        seen = []
+        for _ in range(4):
+            env.action_manager.apply_action()
+            seen.append(buffer[:, legs._joint_ids].clone())
+        sent.append({"before": before, "now": now, "delay": delay, "seen": torch.stack(seen)})
+    arms.ratio = 1.0
+    env.reset()
+    path = []
+    for _ in range(50):
+        path.append({"target": arms._target.clone(), "command": arms.command.clone(), "left": arms.time_left.clone()})
+        env.command_manager.compute(env.step_dt)
+    robot = env.scene["robot"]
+    limits = robot.data.joint_pos_limits.torch[:, arms.joint_ids]
+    return {
+        "samples": torch.cat(samples),
+        "targets": targets,
+        "default": robot.data.default_joint_pos.torch[:, arms.joint_ids],
+        "limits": limits.clone(),
+        "sent": sent,
+        "path": path,
+        "mass": robot.data.body_mass.torch.clone(),
+        "default_mass": env.event_manager.get_term_cfg("masses").func._mass.clone(),
+        "body_names": list(robot.body_names),
+    }
+
+
+def add_ray_caster(cfg) -> None:
+    """Isaac Lab's own height scanner, to compare with."""
+    from isaaclab.sensors import RayCasterCfg, patterns
+
+    cfg.scene.height_scanner = RayCasterCfg(
+        prim_path="{ENV_REGEX_NS}/Robot/pelvis",
+        offset=RayCasterCfg.OffsetCfg(pos=(0.0, 0.0, 20.0)),
+        ray_alignment="yaw",
+        pattern_cfg=patterns.GridPatternCfg(resolution=0.1, size=(1.6, 1.0)),
+        mesh_prim_paths=["/World/ground"],
+        global_world_only=True,
+    )
+    cfg.scene.terrain.max_init_terrain_level = None
+
+
+def scan(env) -> dict[str, object]:
+    """The height map's scan beside the ray caster's, on all kinds of ground."""
+    from isaaclab.envs.mdp import height_scan
+    from isaaclab.managers import SceneEntityCfg
+
+    ours = env.observation_manager.get_term_cfg("critic", "height_scan")
+    found = []
+    for _ in range(6):
+        env.reset()
+        pose = env.scene["robot"].data.root_pose_w.torch.clone()
+        pose[:, :2] += 3.0 * (2 * torch.rand(env.num_envs, 2) - 1)
+        env.scene["robot"].write_root_pose_to_sim_index(root_pose=pose)
+        env.sim.step(render=False)
+        env.scene.update(env.physics_dt)
+        for sensor in env.scene.sensors.values():
+            sensor.update(1.0, force_recompute=True)
+        found.append(
+            {
+                "map": ours.func(env, **ours.params).clone(),
+                "rays": height_scan(env, SceneEntityCfg("height_scanner")).clone(),
+            }
+        )
+    return {"map": torch.cat([f["map"] for f in found]), "rays": torch.cat([f["rays"] for f in found])}
+
+
+def curricula(env) -> dict[str, object]:
+    """Terrain levels and the arms' ratio after episodes that went well or badly, and a resumed run's."""
+    from himloco_rl.runners.environment_state import environment_state_dict, load_environment_state_dict
+
+    env.reset()
+    terrain, gait = env.scene.terrain, env.command_manager.get_term("base_velocity")
+    arms = env.command_manager.get_term("upper_body")
+    term = env.curriculum_manager._term_cfgs
+    levels_term, ratio_term = term[0], term[1]
+    best = env.reward_manager.get_term_cfg("tracking_x_vel").weight * env.max_episode_length_s
+    sums = env.reward_manager._episode_sums["tracking_x_vel"]
+    everyone = torch.arange(env.num_envs)
+    terrain.terrain_levels[:] = 4
+    env.episode_length_buf[:] = 500
+    # robots 0-3 track well and were asked to walk, 4-7 well but stood, 8-11 so-so, 12-15 badly
+    sums[:] = best * torch.tensor([0.9] * 8 + [0.6] * 4 + [0.1] * 4)
+    gait.commanded_distance[:] = torch.tensor([8.0] * 4 + [0.0] * 4 + [8.0] * 8)
+    levels_term.func(env, everyone, **levels_term.params)
+    levels = terrain.terrain_levels.clone()
+    origins_match = torch.equal(terrain.env_origins, terrain.terrain_origins[levels, terrain.terrain_types])
+
+    ratios = []
+    for share, steps in ((0.9, 999), (0.9, 1), (0.9, 1000), (0.1, 1000), (0.81, 1000)):
+        env.common_step_counter += steps
+        sums[:] = best * share
+        ratios.append(ratio_term.func(env, everyone, **ratio_term.params))
+    saved = environment_state_dict(env)
+    counter = env.common_step_counter
+    terrain.terrain_levels[:] = 0
+    arms.ratio, env.common_step_counter = 0.0, 0
+    load_environment_state_dict(env, saved)
+    return {
+        "levels": levels,
+        "origins_match": origins_match,
+        "ratios": ratios,
+        "restored": {
+            "levels": terrain.terrain_levels.clone(),
+            "ratio": arms.ratio,
+            "counter": env.common_step_counter,
+        },
+        "counter": counter,
+    }
+
+
+def without_drive_filter(cfg) -> None:
+    """Send all targets in every physics step, as Isaac Lab does."""
+    from himloco_lab.tasks.locomotion.mdp.actions.drive_writes import DriveWritesOnChange
+
+    DriveWritesOnChange.install = classmethod(lambda cls, asset: False)
+
+
+def motion(env) -> dict[str, object]:
+    """Thirty steps with random actions."""
+    env.reset()
+    torch.manual_seed(3)
+    states = []
+    for _ in range(30):
+        obs, reward, *_ = env.step(actions(env))
+        states.append(torch.cat([obs["policy"], obs["critic"], reward.unsqueeze(1)], dim=1))
+    return {"states": torch.stack(states)}
+
+
+def nothing(cfg) -> None:
+    """Leave the configuration alone."""
+
+
+EXPERIMENTS: dict[str, tuple[Callable, Callable]] = {
+    "observe": (nothing, observe),
+    "commands": (nothing, commands),
+    "scan": (add_ray_caster, scan),
+    "curricula": (nothing, curricula),
+    "motion": (nothing, motion),
+    "motion_unfiltered": (without_drive_filter, motion),
+}
+
+
+if __name__ == "__main__":
+    main()

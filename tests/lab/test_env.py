@@ -1,0 +1,258 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The G1 tasks in real physics, against numbers recomputed from the engine's raw state."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from scipy.spatial.transform import Rotation
+
+SIDES = ("left", "right")
+LEG = ("hip_pitch", "hip_roll", "hip_yaw", "knee", "ankle_pitch", "ankle_roll")
+ARM = ("shoulder_pitch", "shoulder_roll", "shoulder_yaw", "elbow", "wrist_roll", "wrist_pitch", "wrist_yaw")
+# HOMIE's order of joints (facts 4.2), typed out here on purpose
+JOINTS = [
+    *(f"{side}_{joint}_joint" for side in SIDES for joint in LEG),
+    "waist_yaw_joint",
+    *(f"{side}_{joint}_joint" for side in SIDES for joint in ARM),
+]
+FRAME = [
+    ("velocity_command", 3),
+    ("height_command", 1),
+    ("base_ang_vel", 3),
+    ("projected_gravity", 3),
+    ("joint_pos", 27),
+    ("joint_vel", 27),
+    ("actions", 12),
+]
+NOISE = np.concatenate(
+    [np.zeros(4), np.full(3, 0.25), np.full(3, 0.05), np.full(27, 0.02), np.full(27, 0.1), np.zeros(12)]
+)
+
+
+def probe(folder: Path, task: str, physics: str, experiment: str) -> dict:
+    out = folder / f"{task}-{physics}-{experiment}.pt"
+    script = Path(__file__).with_name("env_probe.py")
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
+    command = [sys.executable, str(script), task, physics, experiment, str(out)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=550)
+    assert out.is_file(), f"exit code {result.returncode}:\n{result.stdout[-2000:]}\n{result.stderr[-4000:]}"
+    return torch.load(out, weights_only=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("probe")
+
+
+@pytest.fixture(scope="module")
+def rough(folder: Path) -> dict:
+    return probe(folder, "Himloco-G1-Rough-v0", "ovphysx", "observe")
+
+
+@pytest.fixture(scope="module")
+def flat_newton(folder: Path) -> dict:
+    return probe(folder, "Himloco-G1-Flat-v0", "newton_mjwarp", "observe")
+
+
+@pytest.fixture(scope="module")
+def drawn(folder: Path) -> dict:
+    return probe(folder, "Himloco-G1-Flat-v0", "ovphysx", "commands")
+
+
+def frame_from_state(state: dict) -> np.ndarray:
+    """HOMIE's 76 values, clean, from what the engine says (facts 4.2). Shape [N, 76]."""
+    order = [state["joint_names"].index(name) for name in JOINTS]
+    rotation = Rotation.from_quat(state["quat"].numpy())  # scipy, too, puts the scalar last
+    return np.concatenate(
+        [
+            state["command"].numpy() * [2.0, 2.0, 0.5, 1.0],
+            rotation.inv().apply(state["ang_vel_w"].numpy()) * 0.5,
+            rotation.inv().apply([0.0, 0.0, -1.0]),
+            (state["joint_pos"] - state["default_joint_pos"]).numpy()[:, order],
+            state["joint_vel"].numpy()[:, order] * 0.05,
+            state["action"].numpy(),
+        ],
+        axis=1,
+    )
+
+
+@pytest.mark.parametrize("run", ["rough", "flat_newton"])
+def test_groups_hold_the_terms_in_homies_order(run: str, request: pytest.FixtureRequest) -> None:
+    found = request.getfixturevalue(run)
+    names, sizes = [name for name, _ in FRAME], [size for _, size in FRAME]
+    scan = [("height_scan", 187)] if run == "rough" else []
+    assert found["terms"]["policy"] == names
+    assert found["dims"]["policy"] == [(6 * size,) for size in sizes]
+    assert found["terms"]["critic"] == [*names, "base_lin_vel", *(name for name, _ in scan)]
+    assert found["dims"]["critic"] == [(size,) for size in [*sizes, 3, *(size for _, size in scan)]]
+    assert found["terms"]["estimator"] == [*names[2:], "base_lin_vel"]
+    assert found["first"]["policy"].shape == (16, 456)
+    assert found["first"]["estimator"].shape == (16, 75)
+
+
+@pytest.mark.parametrize("run", ["rough", "flat_newton"])
+def test_the_critic_sees_the_clean_frame(run: str, request: pytest.FixtureRequest) -> None:
+    for step in request.getfixturevalue(run)["steps"]:
+        alive = ~step["done"].numpy()  # the state of a robot that was just put back is refreshed one step later
+        expected = frame_from_state(step["state"])
+        velocity = Rotation.from_quat(step["state"]["quat"].numpy()).inv().apply(step["state"]["lin_vel_w"].numpy()) * 2
+        critic, estimator = step["obs"]["critic"].numpy(), step["obs"]["estimator"].numpy()
+        np.testing.assert_allclose(critic[alive, :76], expected[alive], atol=2e-4)
+        np.testing.assert_allclose(critic[alive, 76:79], velocity[alive], atol=2e-4)
+        np.testing.assert_allclose(estimator[alive, :72], expected[alive, 4:], atol=2e-4)
+        np.testing.assert_allclose(estimator[alive, 72:], velocity[alive], atol=2e-4)
+
+
+@pytest.mark.parametrize("run", ["rough", "flat_newton"])
+def test_the_policy_sees_six_noisy_frames_oldest_first(run: str, request: pytest.FixtureRequest) -> None:
+    steps = request.getfixturevalue(run)["steps"]
+    deviations = []
+    for before, now in itertools.pairwise(steps):
+        frames = now["obs"]["policy"].view(16, 6, 76).numpy()
+        alive = ~now["done"].numpy()
+        np.testing.assert_array_equal(frames[alive, :5], before["obs"]["policy"].view(16, 6, 76).numpy()[alive, 1:])
+        deviations.append((frames[:, 5] - now["obs"]["critic"].numpy()[:, :76])[alive])
+    deviation = np.abs(np.concatenate(deviations))
+    assert (deviation <= NOISE + 1e-5).all()
+    # and the noise is there: its largest value comes close to the half-width in every noisy column
+    noisy = NOISE > 0
+    assert (deviation.max(axis=0)[noisy] > 0.7 * NOISE[noisy]).all()
+
+
+@pytest.mark.parametrize("run", ["rough", "flat_newton"])
+def test_a_reset_fills_the_history_with_the_first_observation(run: str, request: pytest.FixtureRequest) -> None:
+    found = request.getfixturevalue(run)
+    first = found["first"]["policy"].view(16, 6, 76)
+    assert torch.equal(first, first[:, -1:].expand_as(first))
+    again = found["end"]["obs"]["policy"].view(16, 6, 76)[[3, 5]]
+    assert torch.equal(again, again[:, -1:].expand_as(again))
+    assert not torch.equal(found["end"]["obs"]["policy"][0, :76], found["end"]["obs"]["policy"][0, -76:])
+
+
+@pytest.mark.parametrize("run", ["rough", "flat_newton"])
+def test_a_fall_ends_and_the_terrains_edge_times_out(run: str, request: pytest.FixtureRequest) -> None:
+    end = request.getfixturevalue(run)["end"]
+    assert end["terms"]["bad_orientation"][3] and end["terminated"][3] and not end["truncated"][3]
+    assert end["terms"]["terrain_out_of_bounds"][5] and end["truncated"][5] and not end["terminated"][5]
+    # the terminal observation is the fallen robot's, the returned one a standing robot's
+    assert end["final_obs"]["critic"][3, 9] > -0.6
+    assert end["obs"]["critic"][3, 9] < -0.95
+
+
+def test_the_trunk_can_touch_the_ground(rough: dict) -> None:
+    assert rough["end"]["terms"]["base_contact"].dtype == torch.bool
+    assert "torso_link" in rough["body_names"]
+
+
+def test_rewards_are_finite_and_all_33_there(rough: dict, flat_newton: dict) -> None:
+    for found in (rough, flat_newton):
+        assert len(found["rewards"]) == 33
+        rewards = torch.stack([step["reward"] for step in found["steps"]])
+        assert torch.isfinite(rewards).all()
+        assert rewards.std() > 0
+
+
+def test_commands_come_in_homies_proportions(drawn: dict) -> None:
+    command = drawn["samples"].numpy()
+    moving = np.abs(command[:, :3]).max(axis=1) > 0
+    squats = command[:, 3] < 0.74 - 1e-6
+    count = len(command)
+    for share, expected in ((moving.mean(), 1 / 2), (squats.mean(), 1 / 3), ((~moving & ~squats).mean(), 1 / 6)):
+        assert abs(share - expected) < 4 * np.sqrt(expected * (1 - expected) / count)
+    assert not (moving & squats).any()
+    for column, (low, high) in enumerate(((-0.8, 1.2), (-0.5, 0.5), (-0.8, 0.8))):
+        assert stats.kstest(command[moving, column], stats.uniform(low, high - low).cdf).pvalue > 1e-3
+    assert stats.kstest(command[squats, 3], stats.uniform(0.24, 0.5).cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])
+def test_arm_targets_follow_the_exponential_curriculum(drawn: dict, ratio: float) -> None:
+    default, limits = drawn["default"].repeat(200, 1), drawn["limits"].repeat(200, 1, 1)
+    move = drawn["targets"][ratio] - default
+    share = torch.where(move > 0, move / (limits[..., 1] - default), move / (limits[..., 0] - default)).numpy()
+    assert (share >= -1e-6).all() and (share <= 1 + 1e-6).all()
+    assert abs((move > 0).float().mean() - 0.5) < 0.01
+
+    # amplitude = r' U(0, 1) with r' ~ lam exp(-lam r') / (1 - exp(-lam)), lam = 20 (1 - 0.99 ratio):
+    # P(r' U <= a) = int_0^1 min(1, a / r) p(r) dr, by quadrature
+    rate = 20 * (1 - 0.99 * ratio)
+    r = (np.arange(20000) + 0.5) / 20000
+    density = rate * np.exp(-rate * r) / (1 - np.exp(-rate))
+    grid = np.linspace(1e-4, 1, 400)
+    cdf = np.array([(np.minimum(1, a / r) * density).mean() for a in grid])
+    sample = np.random.default_rng(0).choice(share.ravel(), 4000, replace=False)
+    assert stats.kstest(sample, lambda x: np.interp(x, grid, cdf)).pvalue > 1e-3
+    # facts 2: mean amplitude .025, .050, .242 of the limit
+    assert share.mean() == pytest.approx({0.0: 0.025, 0.5: 0.050, 1.0: 0.242}[ratio], rel=0.03)
+
+
+def test_arms_move_in_a_straight_line_and_arrive(drawn: dict) -> None:
+    path = torch.stack([step["command"] for step in drawn["path"]])  # [T, N, J]
+    steps = path[1:] - path[:-1]
+    target = drawn["path"][0]["target"]
+    torch.testing.assert_close(path[0], drawn["default"])
+    torch.testing.assert_close(steps[:40], ((target - path[0]) / 50).expand(40, -1, -1), atol=2e-4, rtol=1e-2)
+    torch.testing.assert_close(path[49], target - (target - path[0]) / 50, atol=2e-3, rtol=0)
+
+
+def test_the_delay_acts(drawn: dict) -> None:
+    delays = torch.cat([step["delay"] for step in drawn["sent"]]).flatten()
+    assert set(delays.tolist()) == {0, 1, 2, 3}
+    for step in drawn["sent"]:
+        for substep in range(4):
+            late = (step["delay"] > substep).expand_as(step["now"])
+            expected = torch.where(late, step["before"], step["now"])
+            assert torch.equal(step["seen"][substep], expected)
+
+
+def test_payloads_act_beside_the_mass_factors(drawn: dict) -> None:
+    names = drawn["body_names"]
+    factor = drawn["mass"] / drawn["default_mass"]
+    payload_bodies = ["torso_link", "left_wrist_yaw_link", "right_wrist_yaw_link"]
+    plain = [i for i, name in enumerate(names) if name not in (*payload_bodies, "pelvis")]
+    assert torch.equal(drawn["mass"][:, names.index("pelvis")], drawn["default_mass"][:, names.index("pelvis")])
+    assert factor[:, plain].min() >= 0.8 - 1e-5 and factor[:, plain].max() <= 1.2 + 1e-5
+    assert factor[:, plain].min() < 0.82 and factor[:, plain].max() > 1.18
+    torso = names.index("torso_link")
+    added = drawn["mass"][:, torso] - drawn["default_mass"][:, torso]
+    # 0.2 of the trunk's own mass is 1.6 kg: more than that can only come from the payload of -5 to 10 kg
+    assert added.max() > 4.0 and added.min() < -2.5
+
+
+def test_the_height_map_sees_what_rays_see(folder: Path) -> None:
+    found = probe(folder, "Himloco-G1-Rough-v0", "ovphysx", "scan")
+    difference = (found["map"] - found["rays"]).abs()
+    assert found["rays"].std() > 0.05  # there is something to see
+    assert difference.median() < 2e-3
+    # the edges of steps: half the map's resolution sideways
+    assert (difference > 0.02).float().mean() < 0.12
+
+
+def test_levels_and_reach_follow_the_tracking(folder: Path) -> None:
+    found = probe(folder, "Himloco-G1-Rough-v0", "ovphysx", "curricula")
+    assert found["levels"].tolist() == [5] * 4 + [4] * 4 + [4] * 4 + [3] * 4
+    assert found["origins_match"]
+    assert found["ratios"] == pytest.approx([0.0, 0.05, 0.10, 0.10, 0.15])
+    assert found["restored"]["levels"].tolist() == found["levels"].tolist()
+    assert found["restored"]["ratio"] == pytest.approx(0.15)
+    assert found["restored"]["counter"] == found["counter"]
+
+
+def test_physx_repeats_and_the_drive_filter_changes_nothing(folder: Path) -> None:
+    once = probe(folder, "Himloco-G1-Flat-v0", "ovphysx", "motion")["states"]
+    (folder / "Himloco-G1-Flat-v0-ovphysx-motion.pt").unlink()
+    again = probe(folder, "Himloco-G1-Flat-v0", "ovphysx", "motion")["states"]
+    unfiltered = probe(folder, "Himloco-G1-Flat-v0", "ovphysx", "motion_unfiltered")["states"]
+    assert torch.equal(once, again)
+    assert torch.equal(once, unfiltered)
