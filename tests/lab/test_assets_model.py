@@ -1,6 +1,9 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
+# pyright: reportAttributeAccessIssue=false, reportCallIssue=false, reportArgumentType=false, reportIndexIssue=false
+# (the compiled modules used here, Pinocchio's and OpenUSD's, tell a type checker little about themselves)
+
 """The authored USD against Pinocchio on the same URDF.
 
 Everything is read back from the USD file, so a mistake of the reader, the merging or the authoring shows.
@@ -91,14 +94,15 @@ class UsdRobot:
             frame[:3, :3] = _rotation(getattr(joint, f"GetLocalRot{side}Attr")().Get())
             frames.append(frame)
         return UsdJoint(
-            joint.GetBody0Rel().GetTargets()[0].name,
-            joint.GetBody1Rel().GetTargets()[0].name,
-            *frames,
-            np.eye(3)["XYZ".index(joint.GetAxisAttr().Get())],
-            np.radians(joint.GetLowerLimitAttr().Get()),
-            np.radians(joint.GetUpperLimitAttr().Get()),
-            UsdPhysics.DriveAPI(prim, "angular").GetMaxForceAttr().Get(),
-            np.radians(prim.GetAttribute("physxJoint:maxJointVelocity").Get()),
+            parent=joint.GetBody0Rel().GetTargets()[0].name,
+            child=joint.GetBody1Rel().GetTargets()[0].name,
+            parent_pose=frames[0],
+            child_pose=frames[1],
+            axis=np.eye(3)["XYZ".index(joint.GetAxisAttr().Get())],
+            lower=np.radians(joint.GetLowerLimitAttr().Get()),
+            upper=np.radians(joint.GetUpperLimitAttr().Get()),
+            effort=UsdPhysics.DriveAPI(prim, "angular").GetMaxForceAttr().Get(),
+            velocity=np.radians(prim.GetAttribute("physxJoint:maxJointVelocity").Get()),
         )
 
 
@@ -154,7 +158,8 @@ def test_every_link_pose_at_random_configurations(description: RobotDescription,
     for _ in range(100):
         positions = _random_positions(description, robot, rng)
         expected, found = oracle.link_poses(positions), robot.link_poses(positions)
-        assert len(expected) == 39 and set(found) == set(expected)
+        assert len(expected) == 39
+        assert set(found) == set(expected)
         for link, pose in expected.items():
             assert np.linalg.norm(found[link][:3, 3] - pose[:3, 3]) < 1e-5, link
             assert np.linalg.norm(pin.log3(found[link][:3, :3].T @ pose[:3, :3])) < 1e-5, link
@@ -226,7 +231,8 @@ def test_joint_limits(description: RobotDescription, robot: UsdRobot) -> None:
 
 def test_flat_layout_and_names(description: RobotDescription, robot: UsdRobot) -> None:
     assert all(prim.GetParent() == robot.robot for prim in robot.bodies.values())
-    assert robot.root == "pelvis" and len(robot.bodies) == len(description.joints) + 1
+    assert robot.root == "pelvis"
+    assert len(robot.bodies) == len(description.joints) + 1
     assert "torso_link" in robot.bodies
     assert ("waist_yaw_link" in robot.bodies) == (description is G1_29DOF_DESCRIPTION)
 
@@ -251,7 +257,8 @@ def test_visual_meshes_cover_the_robot(robot: UsdRobot) -> None:
     assert not any(mesh.HasAPI(UsdPhysics.CollisionAPI) for meshes in shown.values() for mesh in meshes)
     box = UsdGeom.BBoxCache(Usd.TimeCode.Default(), [UsdGeom.Tokens.default_]).ComputeWorldBound(robot.robot)
     size = box.ComputeAlignedRange().GetSize()
-    assert 1.2 < size[2] < 1.4 and 0.35 < size[1] < 0.6
+    assert 1.2 < size[2] < 1.4
+    assert 0.35 < size[1] < 0.6
     faces = sum(len(UsdGeom.Mesh(m).GetFaceVertexCountsAttr().Get()) for meshes in shown.values() for m in meshes)
     assert 10_000 < faces < 60_000
 
@@ -269,7 +276,8 @@ def test_contact_shapes_are_few_and_where_they_should_be(robot: UsdRobot) -> Non
     carriers = {shape.GetParent().GetParent().GetName() for shape in shapes}
     both = {f"{side}_{part}_link" for side in ("left", "right") for part in ("ankle_roll", "knee", "hip_yaw")}
     assert both | {"pelvis", "torso_link"} <= carriers
-    assert any("elbow" in name for name in carriers) and any("wrist" in name for name in carriers)
+    assert any("elbow" in name for name in carriers)
+    assert any("wrist" in name for name in carriers)
     assert len(shapes) <= 16
     assert all(UsdGeom.Imageable(shape).GetPurposeAttr().Get() == UsdGeom.Tokens.guide for shape in shapes)
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 
 def allow_pageable_host_memory() -> bool:
@@ -21,12 +22,12 @@ def allow_pageable_host_memory() -> bool:
     Returns:
         Whether the fallback is in place.
     """
-    import warp  # noqa: PLC0415
+    import warp
 
     if warp.is_cuda_available():
         return False
     warp.init()
-    cpu = warp.get_device("cpu")
+    cpu: Any = warp.get_device("cpu")
     cpu.pinned_allocator = cpu.default_allocator
     return True
 

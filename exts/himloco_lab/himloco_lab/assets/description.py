@@ -10,6 +10,7 @@ the gains, the default pose, and the few primitives that touch the world. Builde
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import re
 import site
@@ -43,18 +44,16 @@ class UrdfSource:
         for candidate in tried:
             if candidate.is_file():
                 return candidate.resolve()
-        remedy = f"install it with: python -m pip install {self.distribution}" if self.distribution else "check the path"
+        remedy = f"python -m pip install {self.distribution} brings it" if self.distribution else "check the path"
         raise FileNotFoundError(f"No URDF at '{tried[0] if tried else self.path}'; {remedy}.")
 
     def _roots(self) -> list[Path]:
         if self.distribution is None:
             return [Path()]
         roots = []
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             roots.append(Path(str(importlib.metadata.distribution(self.distribution).locate_file(""))))
-        except importlib.metadata.PackageNotFoundError:
-            pass
-        # a distribution may be vendored without metadata (Isaac Sim's prebundles do that), so look beside the others too
+        # a distribution may be vendored without metadata (Isaac Sim's prebundles do that): look beside the others too
         roots += [Path(sysconfig.get_path(key)) for key in ("purelib", "platlib")]
         roots += [Path(folder) for folder in (*site.getsitepackages(), *sys.path) if folder]
         return list(dict.fromkeys(roots))

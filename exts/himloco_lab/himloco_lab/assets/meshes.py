@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -59,10 +60,10 @@ def thin_out(vertices: np.ndarray, faces: np.ndarray, grid: float = GRID) -> tup
 
 def _load(visual: Visual) -> tuple[np.ndarray, np.ndarray]:
     """Return a visual's vertices [V, 3] in the body frame and its faces [F, 3]."""
-    import trimesh  # noqa: PLC0415
+    import trimesh
 
     if not visual.mesh.is_file():
         raise FileNotFoundError(f"No mesh at '{visual.mesh}', which the URDF shows: reinstall the package it is from.")
-    mesh = trimesh.load(visual.mesh, force="mesh", process=False)  # thinning merges equal vertices anyway
+    mesh: Any = trimesh.load(visual.mesh, force="mesh", process=False)  # thinning merges equal vertices anyway
     vertices = np.asarray(mesh.vertices) * np.asarray(visual.scale)
     return vertices @ visual.pose[:3, :3].T + visual.pose[:3, 3], np.asarray(mesh.faces)

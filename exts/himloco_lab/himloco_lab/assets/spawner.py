@@ -35,7 +35,7 @@ def spawn_robot(
         orientation: Quaternion (x, y, z, w) relative to the parent prim.
         **kwargs: Passed on.
     """
-    from .cache import cached_usd  # noqa: PLC0415
+    from .cache import cached_usd
 
     cfg.usd_path = str(cached_usd(find_description(cfg.robot)))
     return sim_utils.spawn_from_usd(prim_path, cfg, translation, orientation, **kwargs)
@@ -50,7 +50,7 @@ class RobotUsdFileCfg(sim_utils.UsdFileCfg):
     usd_path: str = ""
     """Filled in by :func:`spawn_robot`; nothing in Isaac Lab reads it before the asset is spawned."""
 
-    robot: str = MISSING
+    robot: str = MISSING  # pyright: ignore[reportAssignmentType]
     """The robot to build, as ``"package.module:NAME"`` of its description: configurations are copied, overridden and
     written to YAML, which a name survives unchanged."""
 

@@ -176,7 +176,7 @@ def load_model(description: RobotDescription) -> RigidBodyModel:
         raise ValueError(f"{urdf.name} has no movable joint {missing[0]!r}, which the {description.name} actuates.")
     extra = [joint for joint in model.joints if joint not in description.joints]
     if extra:
-        raise ValueError(f"Joint {extra[0]!r} of {urdf.name} moves but the {description.name} neither actuates nor locks it.")
+        raise ValueError(f"The {description.name} neither actuates nor locks joint {extra[0]!r} of {urdf.name}.")
     return model
 
 

@@ -1,6 +1,9 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
+# pyright: reportAttributeAccessIssue=false, reportCallIssue=false, reportArgumentType=false, reportIndexIssue=false
+# (the compiled modules used here, OpenUSD's, tell a type checker little about themselves)
+
 """A rigid-body model in, a flat USD out.
 
 Layout, as Isaac Lab's sensors and body patterns expect it (no rigid body lies under another)::
@@ -40,7 +43,7 @@ ROBOT_PATH = "/Robot"
 
 def write_usd(model: RigidBodyModel, description: RobotDescription, path: Path) -> None:
     """Author the robot as a binary USD file at ``path``."""
-    from pxr import Usd, UsdGeom, UsdPhysics  # noqa: PLC0415
+    from pxr import Usd, UsdGeom, UsdPhysics
 
     # authored in memory and exported: a layer that was created on disk stays registered under that path
     stage = Usd.Stage.CreateInMemory()
@@ -70,7 +73,7 @@ def body_path(body: str) -> str:
 def _author_body(
     stage: Usd.Stage, body: Body, placed: np.ndarray, model: RigidBodyModel, description: RobotDescription
 ) -> None:
-    from pxr import Gf, UsdGeom, UsdPhysics  # noqa: PLC0415
+    from pxr import Gf, UsdGeom, UsdPhysics
 
     prim = UsdGeom.Xform.Define(stage, body_path(body.name)).GetPrim()
     _place(prim, placed)
@@ -95,7 +98,7 @@ def _author_body(
 
 
 def _author_visuals(stage: Usd.Stage, body: Body) -> None:
-    from pxr import Gf, UsdGeom, Vt  # noqa: PLC0415
+    from pxr import Gf, UsdGeom, Vt
 
     for index, mesh in enumerate(merge_visuals(body.visuals)):
         prim = UsdGeom.Mesh.Define(stage, f"{body_path(body.name)}/visuals/mesh_{index}")
@@ -109,7 +112,7 @@ def _author_visuals(stage: Usd.Stage, body: Body) -> None:
 
 
 def _author_contact(stage: Usd.Stage, scope: str, index: int, contact: Contact, model: RigidBodyModel) -> None:
-    from pxr import UsdGeom, UsdPhysics  # noqa: PLC0415
+    from pxr import UsdGeom, UsdPhysics
 
     shape = _define_shape(stage, f"{scope}/{contact.link}_{index}", contact.primitive)
     frame = model.frames[contact.link].pose @ pose(contact.primitive.pos, contact.primitive.rpy)
@@ -120,7 +123,7 @@ def _author_contact(stage: Usd.Stage, scope: str, index: int, contact: Contact, 
 
 
 def _define_shape(stage: Usd.Stage, path: str, primitive: Primitive) -> Any:
-    from pxr import Gf, UsdGeom  # noqa: PLC0415
+    from pxr import Gf, UsdGeom
 
     if primitive.kind == "box":
         cube = UsdGeom.Cube.Define(stage, path)
@@ -145,7 +148,7 @@ def _define_shape(stage: Usd.Stage, path: str, primitive: Primitive) -> Any:
 
 
 def _author_root(stage: Usd.Stage, model: RigidBodyModel, description: RobotDescription) -> None:
-    from pxr import Sdf, UsdPhysics  # noqa: PLC0415
+    from pxr import Sdf, UsdPhysics
 
     prim = stage.GetPrimAtPath(body_path(model.root))
     UsdPhysics.ArticulationRootAPI.Apply(prim)
@@ -159,7 +162,7 @@ def _author_root(stage: Usd.Stage, model: RigidBodyModel, description: RobotDesc
 
 
 def _author_joint(stage: Usd.Stage, joint: RevoluteJoint, description: RobotDescription) -> None:
-    from pxr import UsdPhysics  # noqa: PLC0415
+    from pxr import UsdPhysics
 
     spec = description.actuator_of(joint.name)
     prim = UsdPhysics.RevoluteJoint.Define(stage, f"{ROBOT_PATH}/joints/{joint.name}")
@@ -183,13 +186,14 @@ def _author_joint(stage: Usd.Stage, joint: RevoluteJoint, description: RobotDesc
     _set_float(prim.GetPrim(), "physxJoint:maxJointVelocity", float(np.degrees(velocity)))
     _set_float(prim.GetPrim(), "physxJoint:armature", spec.armature)
     _apply(prim.GetPrim(), "PhysicsJointStateAPI:angular")
-    _set_float(prim.GetPrim(), "state:angular:physics:position", float(np.degrees(description.default_pos_of(joint.name))))
+    start = float(np.degrees(description.default_pos_of(joint.name)))
+    _set_float(prim.GetPrim(), "state:angular:physics:position", start)
     _set_float(prim.GetPrim(), "state:angular:physics:velocity", 0.0)
 
 
 def _filter_pairs(stage: Usd.Stage, model: RigidBodyModel, description: RobotDescription) -> None:
     """Let the bodies named by ``contactless_pairs`` ignore each other (jointed neighbours already do)."""
-    from pxr import UsdPhysics  # noqa: PLC0415
+    from pxr import UsdPhysics
 
     touching = dict.fromkeys(model.frames[contact.link].body for contact in description.contacts)
     for first, second in itertools.combinations(touching, 2):
@@ -230,7 +234,7 @@ def _usd_axis(axis: np.ndarray) -> tuple[str, np.ndarray]:
 
 def _place(prim: Usd.Prim, frame: np.ndarray, scale: tuple[float, ...] | None = None) -> None:
     """Author translate, orient, scale: the three operations that Isaac Lab rewrites when it spawns."""
-    from pxr import Gf, UsdGeom  # noqa: PLC0415
+    from pxr import Gf, UsdGeom
 
     xform = UsdGeom.Xformable(prim)
     double = UsdGeom.XformOp.PrecisionDouble
@@ -240,14 +244,14 @@ def _place(prim: Usd.Prim, frame: np.ndarray, scale: tuple[float, ...] | None = 
 
 
 def _vector(values: np.ndarray) -> Any:
-    from pxr import Gf  # noqa: PLC0415
+    from pxr import Gf
 
     return Gf.Vec3f(*values.tolist())
 
 
 def _quaternion(rotation: np.ndarray) -> Any:
     """Return the unit quaternion of a rotation matrix [3, 3] with w >= 0."""
-    from pxr import Gf  # noqa: PLC0415
+    from pxr import Gf
 
     # Gf matrices act on row vectors, hence the transpose
     quaternion = Gf.Matrix3d(*rotation.T.reshape(-1).tolist()).ExtractRotation().GetQuat().GetNormalized()
@@ -260,6 +264,6 @@ def _apply(prim: Usd.Prim, schema: str) -> None:
 
 
 def _set_float(prim: Usd.Prim, name: str, value: float) -> None:
-    from pxr import Sdf  # noqa: PLC0415
+    from pxr import Sdf
 
     prim.CreateAttribute(name, Sdf.ValueTypeNames.Float).Set(value)

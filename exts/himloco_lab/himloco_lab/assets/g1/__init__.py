@@ -49,7 +49,7 @@ def __getattr__(name: str) -> ArticulationCfg:
     described = {"G1_CFG": "G1_DESCRIPTION", "G1_29DOF_CFG": "G1_29DOF_DESCRIPTION"}
     if name not in described:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    from ..articulation import make_articulation_cfg  # noqa: PLC0415
+    from ..articulation import make_articulation_cfg
 
     globals()[name] = make_articulation_cfg(f"{__name__}.g1_description:{described[name]}")
     return globals()[name]

@@ -65,7 +65,8 @@ def _sole(link: str) -> tuple[Contact, ...]:
     height = _SOLE_BOTTOM + _SOLE_RADIUS
     along_x = (0.0, math.pi / 2, 0.0)
     return tuple(
-        Contact(link, Primitive("capsule", (_SOLE_RADIUS, length), (0.038, y, height), along_x)) for y in (-0.028, 0.028)
+        Contact(link, Primitive("capsule", (_SOLE_RADIUS, length), (0.038, y, height), along_x))
+        for y in (-0.028, 0.028)
     )
 
 
