@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
+
+sys.path.append(str(Path(__file__).parent))  # for dummy_env, whatever pytest's import mode
 
 
 @pytest.fixture(autouse=True)

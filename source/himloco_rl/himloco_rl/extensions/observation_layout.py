@@ -231,15 +231,14 @@ def _read_joint_names(base: Any, term_cfg: Any, dim: int, action_joints: tuple[s
 
 
 def _read_points(base: Any, term_cfg: Any) -> tuple[tuple[float, float], ...] | None:
-    """Where the rays of a term's sensor start, (x, y) in its frame [m]."""
+    """Where a term's values are measured, (x, y) in the robot's frame [m]: the term's own ``points``, or its rays."""
+    function = _get(term_cfg, "func", None)
+    points = getattr(function, "points", getattr(function, "_points", None))
     sensor_cfg = (_get(term_cfg, "params", None) or {}).get("sensor_cfg")
-    if sensor_cfg is None:
-        return None
-    pattern = _get(_get(base.scene[_get(sensor_cfg, "name")], "cfg", None), "pattern_cfg", None)
-    if pattern is None:
-        return None
-    starts = pattern.func(pattern, "cpu")[0]
-    return tuple((float(x), float(y)) for x, y in starts[:, :2].tolist())
+    if points is None and sensor_cfg is not None:
+        pattern = _get(_get(base.scene[_get(sensor_cfg, "name")], "cfg", None), "pattern_cfg", None)
+        points = None if pattern is None else pattern.func(pattern, "cpu")[0]
+    return None if points is None else tuple((float(x), float(y)) for x, y in points[:, :2].tolist())
 
 
 def _action_joint_names(base: Any) -> tuple[str, ...]:
