@@ -119,6 +119,9 @@ def _learn(plan: Plan, runner: OnPolicyRunner, log_dir: Path) -> int:
             print(f"[INFO] Interrupted: saved {path}; --resume continues from it")
         return INTERRUPTED
     finally:
+        flush = getattr(runner.logger.writer, "flush", None)  # TensorBoard's keeps the last seconds in memory
+        if flush is not None:
+            flush()
         # the learner opens the process group and nobody else closes it
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()

@@ -103,7 +103,7 @@ def available_memory() -> int:
 def cpu_num_envs(cores: int, memory: int) -> int:
     """Return how many environments *cores* and *memory* [B] carry: a power of two from 16 to :data:`MAX_CPU_ENVS`."""
     fitting = min(cores * ENVS_PER_CORE, (memory - BASE_MEMORY) // MEMORY_PER_ENV, MAX_CPU_ENVS)
-    return 1 << max(fitting.bit_length() - 1, 4)
+    return 1 << (max(fitting, 16).bit_length() - 1)
 
 
 def default_num_envs(device: str, task_default: int) -> tuple[int, str]:

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""What a good command line means: flags, overrides, presets, and what is chosen when nothing is said."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+from isaaclab_newton.physics import NewtonCfg
+from isaaclab_ov.physics import OvPhysxCfg
+
+from himloco_lab.cli import machine
+from himloco_lab.cli.plan import Plan, plan_run
+
+GB = 1024**3
+
+
+@pytest.fixture
+def plan(monkeypatch, tmp_path):
+    """Plan a run of the Flat task in an empty folder."""
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    monkeypatch.chdir(tmp_path)
+
+    def command(*argv: str) -> Plan:
+        return plan_run(["--task", "Himloco-G1-Flat-v0", "--device", "cpu", *argv])
+
+    return command
+
+
+def test_flags_reach_the_configurations(plan):
+    result = plan(
+        *("--num_envs", "12", "--max_iterations", "34", "--seed", "56", "--headless"),
+        *("--experiment_name", "trial", "--run_name", "first"),
+    )
+    assert result.env_cfg.scene.num_envs == 12
+    assert result.env_cfg.sim.device == result.agent_cfg.device == "cpu"
+    assert result.env_cfg.seed == result.agent_cfg.seed == 56
+    assert result.agent_cfg.max_iterations == 34
+    assert (result.agent_cfg.experiment_name, result.agent_cfg.run_name) == ("trial", "first")
+    assert result.resume_path is None
+    assert result.rank == 0
+
+
+def test_overrides_reach_the_configurations(plan):
+    result = plan(
+        *("env.rewards.orientation.weight=-2", "env.scene.num_envs=7", "agent.max_iterations=500"),
+        *("env.episode_length_s=8.5", "env.rewards.joint_power=null"),
+    )
+    assert result.env_cfg.rewards.orientation.weight == -2
+    assert result.env_cfg.rewards.joint_power is None
+    assert result.env_cfg.scene.num_envs == 7
+    assert result.env_cfg.episode_length_s == 8.5
+    assert result.agent_cfg.max_iterations == 500
+
+
+@pytest.mark.parametrize("form", ["physics={}", "presets={}", "env.sim.physics={}"])
+@pytest.mark.parametrize(("name", "kind"), [("newton_mjwarp", NewtonCfg), ("ovphysx", OvPhysxCfg)])
+def test_presets_choose_the_physics(plan, form, name, kind):
+    assert isinstance(plan(form.format(name)).env_cfg.sim.physics, kind)
+
+
+def test_a_key_of_a_chosen_preset_exists(plan):
+    assert plan("physics=newton_mjwarp", "env.sim.physics.num_substeps=3").env_cfg.sim.physics.num_substeps == 3
+
+
+def test_a_flag_wins_over_an_override(plan):
+    assert plan("--num_envs", "3", "env.scene.num_envs=7").env_cfg.scene.num_envs == 3
+
+
+def test_seed_minus_one_draws_one(plan):
+    drawn = plan("--seed", "-1")
+    assert 0 <= drawn.agent_cfg.seed <= 10000
+    assert drawn.env_cfg.seed == drawn.agent_cfg.seed
+
+
+def test_every_process_has_its_own_seed_and_the_cpu_is_allowed(plan, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    result = plan("--distributed", "--seed", "10")
+    assert result.rank == 1
+    assert result.agent_cfg.seed == 11
+    assert result.env_cfg.sim.device == result.agent_cfg.device == "cpu"
+    # Isaac Lab's launcher would move a distributed run to cuda:0
+    assert result.args.distributed is False
+
+
+def test_without_a_device_the_best_that_works_is_taken(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    monkeypatch.chdir(tmp_path)
+    result = plan_run(["--task", "Himloco-G1-Flat-v0", "--num_envs", "2"])
+    assert result.env_cfg.sim.device == ("cuda:0" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize(
+    ("cores", "memory", "number"),
+    [
+        (1, 8 * GB, 64),
+        (2, 8 * GB, 128),  # the machine of the figures in docs/
+        (3, 8 * GB, 128),  # 192, down to a power of two
+        (64, 256 * GB, 1024),  # never more than learn well
+        (8, 2.5 * GB, 128),  # 0.5 GB beyond the process's own 2 GB hold 170 environments of 3 MB
+        (8, 1 * GB, 16),  # less than the process itself: the least that makes a batch
+    ],
+)
+def test_environments_on_a_cpu_follow_from_cores_and_memory(cores, memory, number):
+    assert machine.cpu_num_envs(cores, int(memory)) == number
+
+
+def test_the_default_number_is_said_in_one_line(plan, capsys, monkeypatch):
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda pid: {0, 1})
+    monkeypatch.setattr(machine, "available_memory", lambda: 8 * GB)
+    assert plan().env_cfg.scene.num_envs == 128
+    assert "128 environments: what 2 CPU core(s) and 8 GB" in capsys.readouterr().out
+
+
+def test_two_processes_share_the_cores(monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
+    monkeypatch.setattr(machine, "available_memory", lambda: 16 * GB)
+    assert machine.default_num_envs("cpu", 4096)[0] == 128
+    assert machine.default_num_envs("cuda:0", 4096)[0] == 4096

@@ -1,0 +1,165 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The README's train command from end to end, with few iterations of few environments."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+# Episodes of half a second, so that every statistic of an episode's end is seen within a few iterations.
+SMALL = ["--num_envs", "8", "--device", "cpu", "--seed", "3", "env.episode_length_s=0.5", "agent.num_steps_per_env=24"]
+LOSSES = (
+    *("surrogate", "value", "entropy", "kl", "symmetry_actor", "symmetry_critic", "learning_rate"),
+    *("estimator_velocity_error", "estimator_swap_loss", "estimator_grad_norm"),
+)
+RUN_NAME = r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d"
+
+
+def train(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run *command* in *folder* and return how it ended."""
+    return subprocess.run(list(command), cwd=folder, capture_output=True, text=True, timeout=500, check=False)
+
+
+def scalars(run: Path) -> dict[str, list[float]]:
+    """Return every curve of a run's TensorBoard files."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run), size_guidance={"scalars": 0})
+    events.Reload()
+    return {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+def the_only_run(folder: Path, pattern: str = RUN_NAME) -> Path:
+    """Return the run folder in *folder* whose name is *pattern*, and check that there is one."""
+    runs = [path for path in folder.glob("logs/rsl_rl/*/*") if re.fullmatch(pattern, path.name)]
+    assert len(runs) == 1, runs
+    return runs[0]
+
+
+def terms(section: dict) -> set[str]:
+    """Return the names of a manager's terms in params/env.yaml."""
+    return {name for name, term in section.items() if isinstance(term, dict) and "func" in term}
+
+
+@pytest.fixture(scope="module", params=["Flat", "Rough"])
+def trained(request, repository, tmp_path_factory) -> tuple[str, Path, subprocess.CompletedProcess[str]]:
+    """The README's command, with the flags that make it short: the task, its folder and how it ended."""
+    task = f"Himloco-G1-{request.param}-v0"
+    folder = tmp_path_factory.mktemp(request.param)
+    command = [str(repository / "himloco.sh"), "-p", str(repository / "scripts" / "train.py"), "--task", task]
+    return task, folder, train(folder, *command, "--max_iterations", "3", *SMALL)
+
+
+def test_training_ends_well_and_shows_its_progress(trained):
+    _, folder, result = trained
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "Traceback" not in result.stderr
+    assert "ETA" in result.stdout
+    assert str(the_only_run(folder)) in result.stdout
+
+
+def test_the_run_folder_is_isaac_labs(trained):
+    task, folder, _ = trained
+    run = the_only_run(folder)
+    experiment = yaml.unsafe_load((run / "params" / "agent.yaml").read_text())["experiment_name"]
+    assert run.parent == folder / "logs" / "rsl_rl" / experiment
+    env = yaml.unsafe_load((run / "params" / "env.yaml").read_text())
+    assert env["scene"]["num_envs"] == 8
+    assert env["episode_length_s"] == 0.5
+    assert env["seed"] == 3
+    manifest = json.loads((run / "run.json").read_text())
+    assert (manifest["task"], manifest["library"]) == (task, "rsl_rl")
+    assert sorted(path.name for path in run.glob("model_*.pt")) == ["model_0.pt", "model_2.pt"]
+
+
+def test_tensorboard_has_losses_rewards_curricula_and_speed(trained):
+    _, folder, _ = trained
+    run = the_only_run(folder)
+    curves = scalars(run)
+    env = yaml.unsafe_load((run / "params" / "env.yaml").read_text())
+    for loss in LOSSES:
+        assert len(curves[f"Loss/{loss}"]) == 3, loss
+    assert all(value == value for tag, values in curves.items() if tag.startswith("Loss/") for value in values)
+    rewards = terms(env["rewards"])
+    assert len(rewards) == 33
+    assert {tag.removeprefix("Episode_Reward/") for tag in curves if tag.startswith("Episode_Reward/")} == rewards
+    curricula = terms(env["curriculum"])
+    assert curricula
+    for name in curricula:
+        assert any(tag.startswith(f"Curriculum/{name}") for tag in curves), name
+    assert {tag for tag in curves if tag.startswith("Episode_Termination/")} >= {"Episode_Termination/time_out"}
+    assert min(curves["Perf/total_fps"]) > 0
+    assert len(curves["Train/mean_episode_length"]) > 0
+
+
+def test_resume_continues_from_the_newest_model(trained, repository):
+    task, folder, _ = trained
+    if "Rough" in task:
+        pytest.skip("once is enough")
+    first = the_only_run(folder)
+    script = str(repository / "scripts" / "train.py")
+    result = train(
+        *(folder, sys.executable, script, "--task", task, "--resume", "--run_name", "more", "--max_iterations", "2"),
+        *SMALL,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert f"Continuing from {first / 'model_2.pt'}" in result.stdout
+    second = the_only_run(folder, RUN_NAME + "_more")
+    # iterations 0, 1 and 2 were the first run's
+    assert torch.load(second / "model_4.pt", weights_only=True)["iter"] == 4
+    assert len(scalars(second)["Loss/value"]) == 2
+    assert sorted(path.name for path in first.glob("model_*.pt")) == ["model_0.pt", "model_2.pt"]
+
+
+def test_control_c_saves_what_was_learnt(repository, tmp_path):
+    command = [sys.executable, str(repository / "scripts" / "train.py"), "--task", "Himloco-G1-Flat-v0", *SMALL]
+    # as from a terminal: a background process of a shell may be told to ignore the signal
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    try:
+        deadline = time.monotonic() + 300
+        while not list(tmp_path.glob("logs/rsl_rl/*/*/model_0.pt")):
+            assert process.poll() is None, process.communicate()[0][-3000:]
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        time.sleep(2.0)  # some iterations more, so that what is saved differs from the first
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, output[-3000:]
+    assert "Traceback" not in output
+    run = the_only_run(tmp_path)
+    newest = max(run.glob("model_*.pt"), key=lambda path: int(path.stem.removeprefix("model_")))
+    assert f"saved {newest}" in output
+    assert torch.load(newest, weights_only=True)["iter"] == int(newest.stem.removeprefix("model_")) > 0
+
+
+def test_isaac_labs_own_train_trains_him(tmp_path):
+    arguments = "-m isaaclab train --rl_library rsl_rl --task Himloco-G1-Flat-v0 --max_iterations 2".split()
+    # Isaac Lab's --device is the simulation's; the learner's is cuda:0 unless the configuration says otherwise
+    result = train(tmp_path, sys.executable, *arguments, *SMALL, "agent.device=cpu")
+    assert result.returncode == 0, result.stderr[-3000:]
+    run = the_only_run(tmp_path)
+    saved = torch.load(run / "model_1.pt", weights_only=True)
+    assert any("estimator" in key for key in (*saved, *saved["actor_state_dict"])), list(saved)
+    assert len(scalars(run)["Loss/estimator_swap_loss"]) == 2
