@@ -3,6 +3,7 @@
 
 """Runners."""
 
+from .environment_state import environment_state_dict, load_environment_state_dict
 from .him_on_policy_runner import HIMOnPolicyRunner
 
-__all__ = ["HIMOnPolicyRunner"]
+__all__ = ["HIMOnPolicyRunner", "environment_state_dict", "load_environment_state_dict"]
