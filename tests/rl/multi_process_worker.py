@@ -16,10 +16,8 @@ from himloco_rl.runners import HIMOnPolicyRunner
 JOINT_ENVS = 16
 
 
-def main(out: str) -> None:
-    """Train, then write all parameters to ``out/<world size>_<rank>.pt``."""
-    torch.set_num_threads(1)
-    rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+def train(rank: int, world_size: int) -> dict[str, torch.Tensor]:
+    """Train on this rank's share and return all parameters."""
     torch.manual_seed(rank)  # different initial parameters, which the broadcast makes equal
     # One minibatch, so that the order of the samples does not matter; the KL reacts to all of them
     cfg = train_cfg(num_mini_batches=1, num_learning_epochs=2)
@@ -57,10 +55,11 @@ def main(out: str) -> None:
     state = {f"actor.{k}": v for k, v in algorithm.actor.state_dict().items()}
     state |= {f"critic.{k}": v for k, v in algorithm.critic.state_dict().items()}
     state["learning_rate"] = torch.tensor(algorithm.learning_rate)
-    torch.save(state, f"{out}/{world_size}_{rank}.pt")
-    if world_size > 1:
-        torch.distributed.destroy_process_group()
+    return state
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    torch.set_num_threads(1)
+    own_rank = int(os.environ["RANK"])
+    torch.save(train(own_rank, int(os.environ["WORLD_SIZE"])), f"{sys.argv[1]}/{own_rank}.pt")
+    torch.distributed.destroy_process_group()

@@ -51,8 +51,8 @@ def test_prototypes_are_normalised_in_place() -> None:
 def test_every_part_learns_and_the_weights_of_the_losses_count() -> None:
     estimator = HIMEstimator(6, 4, hidden_dims=(8,), latent_dim=3, num_prototypes=3, velocity_loss_coef=2.0)
     history, frame, target = torch.randn(5, 6), torch.randn(5, 4), torch.randn(5, 3)
-    loss, metrics = estimator.compute_loss(*estimator(history), frame, target)
-    velocity = estimator(history)[0]
+    velocity, latent = estimator(history)
+    loss, metrics = estimator.compute_loss(velocity, latent, frame, target)
     assert loss.item() == pytest.approx(
         2.0 * (velocity - target).square().mean().item() + metrics["swap_loss"].item(), rel=1e-5
     )
@@ -62,7 +62,8 @@ def test_every_part_learns_and_the_weights_of_the_losses_count() -> None:
 
 def test_without_swap_loss_only_the_encoder_learns() -> None:
     estimator = HIMEstimator(6, 4, hidden_dims=(8,), latent_dim=3, num_prototypes=3, swap_loss_coef=0.0)
-    loss, metrics = estimator.compute_loss(*estimator(torch.randn(5, 6)), torch.randn(5, 4), torch.randn(5, 3))
+    velocity, latent = estimator(torch.randn(5, 6))
+    loss, metrics = estimator.compute_loss(velocity, latent, torch.randn(5, 4), torch.randn(5, 3))
     loss.backward()
     assert list(metrics) == ["velocity_error"]
     assert estimator.prototypes.grad is None

@@ -35,8 +35,6 @@ class HIMPPO(PPO):
     2. returns and advantages, from real transitions only: :meth:`compute_returns`;
     3. for every minibatch, with its mirror image if asked for, a step of actor and critic and a step of the estimator
        on its own optimizer: :meth:`update`.
-
-    The arguments are explained in :mod:`.him_setup`, which builds it from a runner's configuration.
     """
 
     actor: HIMActor
@@ -60,18 +58,15 @@ class HIMPPO(PPO):
         optimizer: str = "adam",
         **ppo: Any,
     ) -> None:
-        """Initialize the algorithm.
+        """Initialize the algorithm; him_setup builds the arguments from a configuration.
 
         Args:
-            actor: Policy, which owns the estimator.
-            critic: Value function.
-            storage: Rollout storage.
+            actor, critic, storage: Policy with its estimator, value function, rollout.
             layout: Meaning of the observations' columns.
             symmetry: Mirror map; needed if mirror switches anything on.
             mirror: What the mirror map is used for; by default nothing.
             velocity_term: Term of the estimator's groups that v̂ regresses.
-            estimator_schedule: "interleaved": a step of the estimator with each of the policy's; "after": it is frozen
-                until the policy is done, as in the paper.
+            estimator_schedule: "interleaved" with the policy's steps, or "after" them all, as in the paper.
             estimator_learning_rate: Its learning rate; PPO's adaptive one never touches it.
             estimator_max_grad_norm: Its gradient clip.
             estimator_num_epochs: Its epochs, None for the policy's; with "interleaved", the first ones.
@@ -88,9 +83,9 @@ class HIMPPO(PPO):
             raise ValueError(f"estimator_schedule is {estimator_schedule!r}; use 'interleaved' or 'after'.")
         self.estimator_schedule = estimator_schedule
         self.estimator_num_epochs = self.num_learning_epochs if estimator_num_epochs is None else estimator_num_epochs
-        self.estimator_num_mini_batches = estimator_num_mini_batches or self.num_mini_batches
+        batches = self.num_mini_batches if estimator_num_mini_batches is None else estimator_num_mini_batches
+        self.estimator_num_mini_batches = check_count(storage, "estimator_num_mini_batches", batches)
         check_count(storage, "num_mini_batches", self.num_mini_batches)
-        check_count(storage, "estimator_num_mini_batches", self.estimator_num_mini_batches)
         self.check_finite = check_finite
 
         # PPO must not step the estimator, which the actor owns: the base class's optimizer is replaced.
@@ -112,7 +107,7 @@ class HIMPPO(PPO):
     def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) -> HIMPPO:
         """Build the algorithm as rsl_rl's runners ask for it."""
         algorithm_class, arguments = build_parts(obs, env, cfg, device)
-        algorithm: HIMPPO = algorithm_class(**arguments)
+        algorithm = algorithm_class(**arguments)
         algorithm.compile(cfg.get("torch_compile_mode"))
         return algorithm
 
@@ -261,7 +256,7 @@ class HIMPPO(PPO):
         return self.mirror.mirror_loss_coeff * actor + self.mirror.value_mirror_loss_coeff * critic
 
     def _adapt_learning_rate(self, old_params: tuple[torch.Tensor, ...], real: int) -> None:
-        """Keep KL(π_old ‖ π) near its target by the policy's learning rate: the one synchronisation per minibatch."""
+        """Keep KL(π_old ‖ π) near its target by the policy's learning rate; the one synchronisation per minibatch."""
         with torch.no_grad():
             params = tuple(p[:real] for p in self.actor.output_distribution_params)
             kl = self.ranks.sum(self.actor.get_kl_divergence(old_params, params).mean()) / self.ranks.world_size
@@ -300,6 +295,6 @@ class HIMPPO(PPO):
         if mode in ("reduce-overhead", "max-autotune"):
             raise ValueError(f"torch_compile_mode={mode!r} needs CUDA graphs, which HIMPPO cannot use; use 'default'.")
         estimator = self.actor.estimator
-        for network in (self.actor.mlp, self.critic.mlp, estimator.encoder, estimator.target_encoder):
-            if mode is not None:
-                network.compile(mode=mode)
+        networks = (self.actor.mlp, self.critic.mlp, estimator.encoder, estimator.target_encoder)
+        for network in networks if mode else ():
+            network.compile(mode=mode)

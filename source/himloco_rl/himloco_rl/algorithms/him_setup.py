@@ -69,7 +69,8 @@ def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) 
             " symmetry_cfg mirrors them); use himloco_rl.models:HIMActor and MLPModel."
         )
     _check_history(layout, groups["actor"])
-    actor_cfg.setdefault("history_length", layout.group(groups["actor"][0]).history_length)
+    if actor_cfg.get("history_length") is None:
+        actor_cfg["history_length"] = layout.group(groups["actor"][0]).history_length
     actor = actor_class(obs, groups, "actor", env.num_actions, **actor_cfg).to(device)
     critic = critic_class(obs, groups, "critic", 1, **critic_cfg).to(device)
     print(f"Actor Model: {actor}\nCritic Model: {critic}")
@@ -126,14 +127,15 @@ def velocity_target(layout: ObservationLayout, groups: list[str], term_name: str
     )
 
 
-def check_count(storage: HIMRolloutStorage, name: str, count: int) -> None:
-    """Refuse more minibatches than there are samples, and fewer than one."""
+def check_count(storage: HIMRolloutStorage, name: str, count: int) -> int:
+    """Refuse more minibatches than there are samples, and fewer than one; otherwise return the count."""
     if not 1 <= count <= storage.num_samples:
         raise ValueError(
             f"algorithm.{name} is {count}, but a rollout has {storage.num_samples} samples"
             f" ({storage.num_transitions_per_env} steps x {storage.num_envs} environments); choose 1 to"
             f" {storage.num_samples}."
         )
+    return count
 
 
 def make_optimizer(name: str, parameters: list[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:

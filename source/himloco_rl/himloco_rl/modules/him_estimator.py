@@ -87,12 +87,12 @@ class HIMEstimator(nn.Module):
     @classmethod
     def from_cfg(cls, history_dim: int, target_dim: int, cfg: dict[str, Any] | None = None) -> HIMEstimator:
         """Build from a dictionary; ``preset`` names one of :data:`ESTIMATOR_PRESETS`, other keys override it."""
-        settings = dict(cfg or {})
+        settings = {name: value for name, value in (cfg or {}).items() if value is not None}
         preset = settings.pop("preset", None)
         if preset is not None:
             if preset not in ESTIMATOR_PRESETS:
                 raise ValueError(f"Unknown estimator preset {preset!r}; use one of {sorted(ESTIMATOR_PRESETS)}.")
-            settings = {**ESTIMATOR_PRESETS[preset], **{k: v for k, v in settings.items() if v is not None}}
+            settings = {**ESTIMATOR_PRESETS[preset], **settings}
         return cls(history_dim, target_dim, **settings)
 
     @property

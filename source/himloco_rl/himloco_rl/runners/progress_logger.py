@@ -54,7 +54,7 @@ class ProgressLogger(Logger):
         error = values["loss_dict"].get("estimator_velocity_error")
         if error is not None:
             parts.append(f"velocity error {error:.3f} m/s")
-        parts.append(f"std {float(values['action_std'].mean()):.2f}")
+        parts.append(f"std {values['action_std'].detach().mean().item():.2f}")
         parts.append(f"{steps / seconds:.0f} steps/s (collect {values['collect_time']:.2f} s,")
         parts[-1] += f" learn {values['learn_time']:.2f} s)"
         parts.append(f"ETA {datetime.timedelta(seconds=int(left))}")
