@@ -255,6 +255,18 @@ def motion(env) -> dict[str, object]:
     return {"states": torch.stack(states)}
 
 
+def stand(env) -> dict[str, object]:
+    """One second of zero action: how deep do the feet get?"""
+    env.reset()
+    robot = env.scene["robot"]
+    feet = robot.find_bodies(["left_ankle_roll_link", "right_ankle_roll_link"])[0]
+    lowest = []
+    for _ in range(50):
+        env.step(torch.zeros(env.num_envs, 12))
+        lowest.append(robot.data.body_pos_w.torch[:, feet, 2].amin(dim=1).clone())
+    return {"lowest_ankle": torch.stack(lowest)}
+
+
 def nothing(cfg) -> None:
     """Leave the configuration alone."""
 
@@ -264,6 +276,7 @@ EXPERIMENTS: dict[str, tuple[Callable, Callable]] = {
     "commands": (nothing, commands),
     "scan": (add_ray_caster, scan),
     "curricula": (nothing, curricula),
+    "stand": (nothing, stand),
     "motion": (nothing, motion),
     "motion_unfiltered": (without_drive_filter, motion),
 }

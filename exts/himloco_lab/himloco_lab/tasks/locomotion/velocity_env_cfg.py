@@ -53,7 +53,9 @@ class PhysicsPresetsCfg(PresetCfg):
         solver_cfg=MJWarpSolverCfg(
             njmax=300,
             nconmax=100,
-            cone="pyramidal",
+            # A pyramidal cone softens the normal direction as friction grows: at a coefficient of 3, which the
+            # randomisation draws, feet sank 9 cm into flat ground. An elliptic one keeps them at 0.
+            cone="elliptic",
             impratio=1.0,
             integrator="implicitfast",
             use_mujoco_contacts=False,
