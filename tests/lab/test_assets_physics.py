@@ -8,9 +8,9 @@
 
 A process carries one simulation, so this file runs itself as a script once per engine and reads what came out.
 
-Robots 0 to 26 hang in free fall, where gravity bends nothing, each with one joint's target moved; the last three stand
-on the ground: kept upright by a couple and a level force on the pelvis (neither bears weight), left alone, and started
-2 cm inside the ground.
+Robots 0 to 26 hang in free fall, where gravity bends nothing, each with one joint's target moved. Three stand on
+the ground: kept upright by a couple and a level force on the pelvis (neither bears weight), left alone, and started
+2 cm inside the ground. The last one hangs and presses its legs together and its arms into its trunk.
 """
 
 from __future__ import annotations
@@ -25,10 +25,19 @@ import numpy as np
 import pytest
 
 NUM_JOINTS = 27
-BALANCED, ALONE, SUNKEN = NUM_JOINTS, NUM_JOINTS + 1, NUM_JOINTS + 2
+BALANCED, ALONE, SUNKEN, CROSSED = range(NUM_JOINTS, NUM_JOINTS + 4)
 STEP = 0.005  # [s]
 OFFSET = 0.1  # [rad]
 GRAVITY = 9.81  # [m/s^2]
+CROSSING = {
+    "left_hip_roll_joint": -0.45,
+    "right_hip_roll_joint": 0.45,
+    "left_shoulder_roll_joint": -0.6,
+    "right_shoulder_roll_joint": 0.6,
+    "left_elbow_joint": 1.5,
+    "right_elbow_joint": 1.5,
+}
+"""Targets [rad] that press the legs together and the forearms into the trunk."""
 
 
 def _run(engine: str, folder: Path) -> dict:
@@ -120,6 +129,13 @@ def test_a_robot_in_the_ground_comes_out_gently(physx: dict) -> None:
     assert physx["sunken_speed"] < 1.2  # [m/s], the cap of 1 m/s and what the legs add
 
 
+@pytest.mark.parametrize("engine", ["physx", "newton"])
+def test_legs_stop_each_other_and_arms_pass_through(engine: str, request: pytest.FixtureRequest) -> None:
+    touching = request.getfixturevalue(engine)["crossed_touching"]
+    assert touching
+    assert all(any(part in body for part in ("hip", "knee", "ankle")) for body in touching), touching
+
+
 def test_the_scene_starts_at_rest(physx: dict) -> None:
     assert physx["speed_after_build"] < 1e-3
 
@@ -167,7 +183,7 @@ def _scene_cfg():
         robot: ArticulationCfg = G1_CFG.replace(prim_path="{ENV_REGEX_NS}/Robot")
         contact_forces: ContactSensorCfg = ContactSensorCfg(prim_path="{ENV_REGEX_NS}/Robot/[^/]*", update_period=0.0)
 
-    return SceneCfg(num_envs=NUM_JOINTS + 3, env_spacing=2.5, lazy_sensor_update=False)
+    return SceneCfg(num_envs=CROSSED + 1, env_spacing=2.5, lazy_sensor_update=False)
 
 
 def _simulate(engine: str, out: Path) -> None:
@@ -214,6 +230,7 @@ def _experiment(sim, scene) -> dict:
     robot, contacts = scene["robot"], scene["contact_forces"]
     ids, joints = robot.find_joints(list(G1_JOINTS), preserve_order=True)
     ids = torch.as_tensor(np.array(ids), dtype=torch.long)
+    joints_of = {name: int(index) for name, index in zip(joints, ids, strict=True)}
     sensed, _ = contacts.find_sensors(robot.body_names, preserve_order=True)
     result = {
         "joints": joints,
@@ -226,6 +243,7 @@ def _experiment(sim, scene) -> dict:
     root = robot.data.default_root_pose.torch.clone()
     root[:, :3] += scene.env_origins
     root[:NUM_JOINTS, 2] += 2.0
+    root[CROSSED, 2] += 2.0
     root[SUNKEN, 2] -= 0.02
     robot.write_root_pose_to_sim_index(root_pose=root)
     robot.write_root_velocity_to_sim_index(root_velocity=torch.zeros(len(root), 6))
@@ -233,8 +251,10 @@ def _experiment(sim, scene) -> dict:
     robot.write_joint_velocity_to_sim_index(velocity=torch.zeros_like(default))
     target = default.clone()
     target[torch.arange(NUM_JOINTS), ids] += OFFSET
+    for name, angle in CROSSING.items():
+        target[CROSSED, joints_of[name]] = angle
     robot.actuators.target_command.set_position_index(value=target)
-    forces, sunken = [], 0.0
+    forces, sunken, crossed = [], 0.0, set()
     for step in range(220):
         _keep_upright(robot, start=root[BALANCED])
         scene.write_data_to_sim()
@@ -244,6 +264,9 @@ def _experiment(sim, scene) -> dict:
         if step == 29:  # 0.15 s: falling 11 cm, still in the air
             result["hanging_joint_pos"] = robot.data.joint_pos.torch[:NUM_JOINTS, ids].tolist()
             result["hanging_body_poses"] = robot.data.body_link_pose_w.torch[:NUM_JOINTS].tolist()
+        if step < 90:  # 0.45 s: falling 1 m, still in the air
+            touching = vertical[CROSSED].norm(dim=-1) > 1.0
+            crossed |= {name for name, touch in zip(robot.body_names, touching, strict=True) if touch}
         if step < 20:
             sunken = max(sunken, float(robot.data.root_lin_vel_w.torch[SUNKEN].norm()))
         if step == 59:  # 0.3 s
@@ -255,6 +278,7 @@ def _experiment(sim, scene) -> dict:
         if step >= 160:  # settled
             forces.append(vertical[BALANCED, :, 2].tolist())
     result["sunken_speed"] = sunken
+    result["crossed_touching"] = sorted(crossed)
     result["balanced_forces"] = forces
     result["balanced_tilt"] = float(robot.data.projected_gravity_b.torch[BALANCED, :2].norm())
     assert set(G1_FOOT_BODIES) <= set(robot.body_names)
