@@ -84,15 +84,27 @@ def observe(env) -> dict[str, object]:
         )
     found["rewards"] = list(env.reward_manager.active_terms)
 
-    # Lay robot 3 on its back and take robot 5 beyond the terrain's edge.
+    # Lay robot 3 on its back in the air, take robot 5 beyond the terrain's edge, put robot 6 on its chest.
     robot = env.scene["robot"]
     pose = robot.data.root_pose_w.torch.clone()
     pose[3, 2] += 0.2
     pose[3, 3:] = torch.tensor([0.0, -0.7071, 0.0, 0.7071])
     pose[5, 0] += 500.0
+    ground = env.scene.terrain.height_at(pose[6:7, :2])[0]
+    pose[6, 2] = ground + 0.06
+    pose[6, 3:] = torch.tensor([0.0, 0.7071, 0.0, 0.7071])
     robot.write_root_pose_to_sim_index(root_pose=pose)
+    before_reset = {}
+    reset = env._reset_idx
+
+    def remember_and_reset(env_ids):
+        before_reset.update(raw_state(env))
+        reset(env_ids)
+
+    env._reset_idx = remember_and_reset
     obs, _, terminated, truncated, extras = env.step(torch.zeros(env.num_envs, 12))
     found["end"] = {
+        "before_reset": before_reset,
         "obs": {k: v.clone() for k, v in obs.items()},
         "final_obs": {k: v.clone() for k, v in extras["final_obs"].items()},
         "terminated": terminated.clone(),

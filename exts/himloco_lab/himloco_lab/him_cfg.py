@@ -63,6 +63,9 @@ class HIMAlgorithmCfg(RslRlPpoAlgorithmCfg):
     clip_param: float = 0.2
     symmetry_cfg: HIMSymmetryCfg | None = HIMSymmetryCfg()
 
+    check_finite: bool = True
+    """Whether to look for NaN and infinity in what the environment returns and in the losses."""
+
     velocity_term: str = "base_lin_vel"
     """Term of the estimator's observation group that the velocity estimate regresses."""
 
@@ -96,3 +99,6 @@ class HIMRunnerCfg(RslRlOnPolicyRunnerCfg):
     critic: RslRlMLPModelCfg = MISSING
     algorithm: HIMAlgorithmCfg = MISSING
     clip_actions: float | None = 100.0
+
+    console: Literal["line", "block"] = "line"
+    """What ``scripts/train.py`` prints per iteration: a line with an ETA, or rsl_rl's block of all values."""

@@ -30,7 +30,15 @@ def tracking_share(env: ManagerBasedRLEnv, env_ids: torch.Tensor | slice, reward
 
     Returns:
         Shares in [0, 1], shape ``[n]``.
+
+    Raises:
+        ValueError: If the task does without that reward.
     """
+    if reward_term not in env.reward_manager.active_terms or not env.reward_manager.get_term_cfg(reward_term).weight:
+        raise ValueError(
+            f"The curricula follow the reward '{reward_term}', which this task has not got or gives no weight; set"
+            " env.curriculum.terrain_levels=null and env.curriculum.upper_body_ratio=null, or bring the reward back."
+        )
     weight = env.reward_manager.get_term_cfg(reward_term).weight
     earned = env.reward_manager._episode_sums[reward_term][env_ids]
     return earned / (weight * env.max_episode_length_s)

@@ -39,7 +39,11 @@ class G1CommandsCfg:
         ),
     )
     upper_body = mdp.UpperBodyCommandCfg(
-        asset_name="robot", resampling_time_range=(1.0, 1.0), joint_names=list(G1_UPPER_JOINTS)
+        asset_name="robot",
+        resampling_time_range=(1.0, 1.0),
+        joint_names=list(G1_UPPER_JOINTS),
+        # The waist of HOMIE's own model turns by no more (facts 5); this one's could turn by 2.6 rad.
+        position_limits={"waist_yaw_joint": (-0.6, 0.6)},
     )
 
 

@@ -62,5 +62,8 @@ class UpperBodyCommandCfg(CommandTermCfg):
     joint_names: list[str] = MISSING
     """Upper-body joints, in the order of the command."""
 
+    position_limits: dict[str, tuple[float, float]] = {}
+    """Joint name -> range [rad] to stay in, where that is less than the joint's own."""
+
     initial_ratio: float = 0.0
     """Curriculum ratio r_a at the start, in [0, 1]: 0 hardly moves, 1 is close to uniform."""

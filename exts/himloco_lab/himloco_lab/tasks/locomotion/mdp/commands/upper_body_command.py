@@ -51,6 +51,9 @@ class UpperBodyCommand(CommandTerm):
         Args:
             cfg: The configuration of the term.
             env: The environment.
+
+        Raises:
+            ValueError: If a position limit names a joint that the term does not move.
         """
         super().__init__(cfg, env)
         self.robot: Articulation = env.scene[cfg.asset_name]
@@ -60,7 +63,15 @@ class UpperBodyCommand(CommandTerm):
         """Curriculum ratio r_a in [0, 1]."""
 
         self._default = self.robot.data.default_joint_pos.torch[:, self.joint_ids].clone()
-        limits = self.robot.data.joint_pos_limits.torch[:, self.joint_ids]
+        limits = self.robot.data.joint_pos_limits.torch[:, self.joint_ids].clone()
+        for name, (low, high) in cfg.position_limits.items():
+            if name not in self.joint_names:
+                raise ValueError(
+                    f"UpperBodyCommand: position_limits names '{name}', which is none of {self.joint_names}."
+                )
+            joint = self.joint_names.index(name)
+            limits[:, joint, 0].clamp_(min=low)
+            limits[:, joint, 1].clamp_(max=high)
         self._reach_down = limits[..., 0] - self._default
         self._reach_up = limits[..., 1] - self._default
         self._command = self._default.clone()
