@@ -42,13 +42,15 @@ def manager_env(**policy: Any) -> SimpleNamespace:
     )
     env = SimpleNamespace(
         observation_manager=SimpleNamespace(
+            cfg=observations,
             active_terms={
                 "policy": ["joint_pos", "last_action"],
                 "critic": ["base_lin_vel", "velocity_commands", "height_scan"],
             },
             group_obs_term_dim={"policy": [(4,), (4,)], "critic": [(3,), (3,), (2,)]},
         ),
-        cfg=SimpleNamespace(observations=observations),
+        # Isaac Lab's manager resolves a copy: the environment's own configuration stays as it was written
+        cfg=SimpleNamespace(observations=None),
         action_manager=SimpleNamespace(
             active_terms=["legs"],
             get_term=lambda name: SimpleNamespace(
@@ -75,9 +77,43 @@ def test_reads_managers() -> None:
     assert critic.frame_slice("velocity_commands") == slice(3, 6)
 
 
+@pytest.mark.parametrize(
+    ("joint_ids", "joint_names", "preserve_order", "expected"),
+    [
+        ([2, 0], ["waist_yaw_joint", "left_knee_joint"], True, ("waist_yaw_joint", "left_knee_joint")),
+        ([2, 0], None, False, ("waist_yaw_joint", "left_knee_joint")),
+        # not resolved yet: the names count if they are full and ordered, otherwise nothing is certain
+        (slice(None), ["waist_yaw_joint", "left_knee_joint"], True, ("waist_yaw_joint", "left_knee_joint")),
+        (slice(None), ["waist_yaw_joint", "left_knee_joint"], False, None),
+        (slice(None), [".*_knee_joint", "waist.*"], True, None),
+        (slice(None), None, False, None),  # all three joints of the robot, but two values
+    ],
+)
+def test_joints_are_those_of_the_values_or_unknown(
+    joint_ids: Any, joint_names: Any, preserve_order: bool, expected: tuple[str, ...] | None
+) -> None:
+    env = manager_env()
+    term = env.observation_manager.cfg.policy.joint_pos
+    term.params["asset_cfg"] = SimpleNamespace(
+        name="robot", joint_ids=joint_ids, joint_names=joint_names, preserve_order=preserve_order
+    )
+    assert ObservationLayout.from_env(env).group("policy").term("joint_pos").joint_names == expected
+
+
+def test_all_joints_of_the_robot_reordered_keep_the_order_of_the_values() -> None:
+    """27 values of 27 joints, but not in the robot's order, as on the G1 in PhysX."""
+    env = manager_env()
+    env.observation_manager.group_obs_term_dim["policy"][0] = (6,)
+    order = ["waist_yaw_joint", "left_knee_joint", "right_knee_joint"]
+    for ids in ([2, 0, 1], slice(None)):
+        asset = SimpleNamespace(name="robot", joint_ids=ids, joint_names=order, preserve_order=True)
+        env.observation_manager.cfg.policy.joint_pos.params["asset_cfg"] = asset
+        assert ObservationLayout.from_env(env).group("policy").term("joint_pos").joint_names == tuple(order)
+
+
 def test_reads_the_rays_of_a_sensor() -> None:
     env = manager_env()
-    scan = env.cfg.observations.critic.height_scan
+    scan = env.observation_manager.cfg.critic.height_scan
     scan.func, scan.params = None, {"sensor_cfg": SimpleNamespace(name="scanner")}
     starts = torch.tensor([[0.5, 0.2, 9.0], [0.5, -0.2, 9.0]])
     pattern = SimpleNamespace(func=lambda cfg, device: (starts, None))
@@ -158,7 +194,8 @@ def test_history_that_does_not_divide_is_explained() -> None:
 
 def test_the_managers_layout_gives_a_mirror_map() -> None:
     env = manager_env()
-    env.cfg.observations.policy.joint_pos.params = {}  # no asset configuration: the robot's joints do not fit two
+    asset = env.observation_manager.cfg.policy.joint_pos.params["asset_cfg"]
+    asset.joint_ids, asset.joint_names = [1, 0], None  # right knee, left knee
     symmetry = SymmetryMap.from_env(env)
     frame = torch.tensor([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]])
     assert symmetry.mirror_observations("policy", frame).tolist() == [[2.0, 1.0, 4.0, 3.0, 6.0, 5.0, 8.0, 7.0]]

@@ -118,7 +118,7 @@ class ObservationLayout:
                 " set env.observation_layout to a himloco_rl.extensions.ObservationLayout."
             )
         action_joints = _action_joint_names(base)
-        groups = {name: _read_group(base, name, action_joints) for name in manager.active_terms}
+        groups = {name: _read_group(base, name) for name in manager.active_terms}
         return cls(groups, action_joints)
 
     def check(self, observations: Any) -> None:
@@ -165,10 +165,11 @@ class ObservationLayout:
         )
 
 
-def _read_group(base: Any, name: str, action_joints: tuple[str, ...]) -> ObservationGroup:
+def _read_group(base: Any, name: str) -> ObservationGroup:
     """Read one group of a manager-based environment."""
     manager = base.observation_manager
-    group_cfg = _get(base.cfg.observations, name)
+    # The manager works on a copy of the environment's configuration; only the copy has its joints and classes resolved
+    group_cfg = _get(getattr(manager, "cfg", None) or base.cfg.observations, name)
     dims = manager.group_obs_term_dim[name]
     group_history = _get(group_cfg, "history_length", None)
     terms, lengths = [], set()
@@ -187,7 +188,7 @@ def _read_group(base: Any, name: str, action_joints: tuple[str, ...]) -> Observa
                 term_name,
                 dim,
                 _read_scale(_get(term_cfg, "scale", None)),
-                _read_joint_names(base, term_cfg, dim, action_joints),
+                _read_joint_names(base, term_cfg, dim),
                 _read_points(base, term_cfg),
             )
         )
@@ -209,25 +210,23 @@ def _read_scale(scale: Any) -> float | tuple[float, ...]:
     return tuple(float(value) for value in scale) if isinstance(scale, list | tuple) else float(scale)
 
 
-def _read_joint_names(base: Any, term_cfg: Any, dim: int, action_joints: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The joints a term reads: its asset configuration's, else the asset's or the action's if the number fits."""
-    params = _get(term_cfg, "params", None) or {}
-    asset_cfg = params.get("asset_cfg")
-    scene = getattr(base, "scene", None)
-    if scene is not None:
-        try:
-            names = list(scene[_get(asset_cfg, "name", "robot") if asset_cfg is not None else "robot"].joint_names)
-        except (KeyError, AttributeError):
-            names = []
-        ids = _get(asset_cfg, "joint_ids", slice(None)) if asset_cfg is not None else slice(None)
-        selected = names[ids] if isinstance(ids, slice) else [names[int(i)] for i in ids] if names else []
-        if len(selected) == dim:
-            return tuple(selected)
-    if asset_cfg is not None and isinstance(_get(asset_cfg, "joint_names", None), list | tuple):
-        names = tuple(_get(asset_cfg, "joint_names"))
-        if len(names) == dim:
-            return names
-    return action_joints if len(action_joints) == dim else None
+def _read_joint_names(base: Any, term_cfg: Any, dim: int) -> tuple[str, ...] | None:
+    """The joints that a term reads, in the order of its values; None where that is not certain."""
+    asset_cfg = (_get(term_cfg, "params", None) or {}).get("asset_cfg")
+    try:
+        robot = tuple(base.scene[_get(asset_cfg, "name", "robot")].joint_names)
+    except (AttributeError, KeyError):
+        robot = ()
+    ids = _get(asset_cfg, "joint_ids", slice(None))
+    asked = _get(asset_cfg, "joint_names", None)
+    if not isinstance(ids, slice):  # resolved: these joints of the robot, in this order
+        names = tuple(robot[int(i)] for i in ids)
+    elif asked is None or tuple(asked) == robot:
+        names = robot
+    else:  # not resolved: certain only for full names whose order is kept
+        certain = _get(asset_cfg, "preserve_order", False) and all(name in robot for name in asked)
+        names = tuple(asked) if certain else ()
+    return names if len(names) == dim else None
 
 
 def _read_points(base: Any, term_cfg: Any) -> tuple[tuple[float, float], ...] | None:
@@ -256,6 +255,8 @@ def _action_joint_names(base: Any) -> tuple[str, ...]:
 
 def _get(owner: Any, key: str, *default: Any) -> Any:
     """Attribute or item, as configurations come as objects or as dictionaries."""
+    if owner is None:
+        return default[0]
     if isinstance(owner, dict):
         return owner[key] if not default else owner.get(key, default[0])
     return getattr(owner, key, *default)
