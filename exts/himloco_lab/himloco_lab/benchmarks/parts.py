@@ -1,0 +1,193 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""What each part of the benchmark runs, and the ratios that are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .launches import measure_training
+from .spread import ratio
+from .worker import run_worker
+
+Runs = dict[str, list[dict[str, Any]]]
+"""What every case measured, one dictionary a repeat."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured; the defaults are what ``docs/benchmarks.md`` shows."""
+
+    rough_envs: int = 256
+    flat_envs: int = 128
+    warm_up: int = 50
+    steps: int = 100
+    parts_steps: int = 40
+    train_iterations: int = 25
+    train_warm_up: int = 5
+    memory_iterations: int = 3
+    learner_steps: int = 32
+    learner_updates: int = 5
+    train_overrides: list[str] = field(default_factory=list)
+    """Hydra overrides of the trainings; for trying the benchmark out."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing that is measured once a repeat."""
+
+    name: str
+    """Under which its results are kept."""
+    measure: Callable[[int], dict[str, Any]]
+    """Takes the number of the repeat and measures."""
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """One number over another, both of the same repeat."""
+
+    name: str
+    """What it says."""
+    above: tuple[str, str]
+    """Case and key."""
+    below: tuple[str, str]
+    """Case and key."""
+
+    def compute(self, runs: Runs) -> dict[str, float]:
+        """Median and range over the repeats."""
+
+        def values(case: str, key: str) -> list[float]:
+            return [_lookup(run, key) for run in runs[case]]
+
+        return ratio(values(*self.above), values(*self.below)).as_dict()
+
+
+@dataclass(frozen=True)
+class Part:
+    """Cases that are measured in turn, so that the machine treats them alike."""
+
+    cases: list[Case]
+    """What runs, in this order, in every repeat."""
+    ratios: list[Ratio] = field(default_factory=list)
+    """What is compared."""
+
+    def run(self, repeats: int, announce: Callable[[str], None]) -> dict[str, Any]:
+        """Measure everything ``repeats`` times.
+
+        Args:
+            repeats: Rounds of all cases.
+            announce: Told what comes next.
+        """
+        runs: Runs = {case.name: [] for case in self.cases}
+        for repeat in range(repeats):
+            for case in self.cases:
+                announce(f"{case.name} ({repeat + 1} of {repeats})")
+                runs[case.name].append(case.measure(repeat))
+        return {"runs": runs, "ratios": {one.name: one.compute(runs) for one in self.ratios}}
+
+
+def make_parts(repository: Path, sizes: Sizes) -> dict[str, Part]:
+    """All parts of the benchmark by their name on the command line.
+
+    Args:
+        repository: Folder of the repository, whose ``scripts/train.py`` is started.
+        sizes: How much to measure.
+    """
+    return {
+        "env": _env(sizes),
+        "writes": _writes(sizes),
+        "train": Part([_training(repository, sizes, "flat", "Himloco-G1-Flat-v0", sizes.flat_envs, full=True)]),
+        "startup": Part([_startup(repository, sizes)]),
+        "learner": _learner(sizes),
+        "memory": Part([_training(repository, sizes, "rough", "Himloco-G1-Rough-v0", sizes.rough_envs, full=False)]),
+    }
+
+
+def _env(sizes: Sizes) -> Part:
+    rate, physics = "env_steps_per_s", "physics_steps_per_s"
+    return Part(
+        [
+            _stepping(sizes, "rough", sizes.rough_envs),
+            _stepping(sizes, "stock", sizes.rough_envs),
+            _stepping(sizes, "flat", sizes.flat_envs),
+        ],
+        [
+            Ratio("Rough / its physics alone", ("rough", rate), ("rough", physics)),
+            Ratio("Rough / stock G1RoughEnvCfg", ("rough", rate), ("stock", rate)),
+            Ratio("stock G1RoughEnvCfg / its physics alone", ("stock", rate), ("stock", physics)),
+            Ratio("Flat / its physics alone", ("flat", rate), ("flat", physics)),
+        ],
+    )
+
+
+def _writes(sizes: Sizes) -> Part:
+    names = ("every write", "newton actuators", "ray caster")
+    rate = "env_steps_per_s"
+    return Part(
+        [_stepping(sizes, name, sizes.rough_envs) for name in ("rough", *names)],
+        [Ratio(f"Rough / Rough with {name}", ("rough", rate), (name, rate)) for name in names],
+    )
+
+
+def _learner(sizes: Sizes) -> Part:
+    settings = {"num_envs": sizes.flat_envs, "num_steps": sizes.learner_steps, "updates": sizes.learner_updates}
+
+    def measure(repeat: int) -> dict[str, Any]:
+        return run_worker("learner", settings | {"seed": repeat})
+
+    def over(above: str, below: str) -> Ratio:
+        return Ratio(f"{above} / {below}", ("updates", f"update_ms.{above}"), ("updates", f"update_ms.{below}"))
+
+    return Part(
+        [Case("updates", measure)],
+        [
+            over("HIM", "PPO"),
+            over("HIM, augmented", "PPO, augmented"),
+            over("HIM, as trained", "PPO, augmented"),
+            over("HIM, augmented", "HIM"),
+            over("PPO, augmented", "PPO"),
+        ],
+    )
+
+
+def _stepping(sizes: Sizes, name: str, num_envs: int) -> Case:
+    settings = {
+        "case": name,
+        "num_envs": num_envs,
+        "warm_up": sizes.warm_up,
+        "steps": sizes.steps,
+        "parts_steps": sizes.parts_steps,
+    }
+    return Case(name, lambda repeat: run_worker("stepping", settings | {"seed": repeat}))
+
+
+def _training(repository: Path, sizes: Sizes, name: str, task: str, num_envs: int, full: bool) -> Case:
+    settings = {
+        "task": task,
+        "num_envs": num_envs,
+        "iterations": sizes.train_iterations if full else sizes.memory_iterations,
+        "warm_up": sizes.train_warm_up if full else 0,
+        "overrides": sizes.train_overrides,
+    }
+    return Case(name, lambda repeat: measure_training(repository, settings))
+
+
+def _startup(repository: Path, sizes: Sizes) -> Case:
+    settings = {
+        "task": "Himloco-G1-Rough-v0",
+        "num_envs": None,
+        "iterations": 1,
+        "warm_up": 0,
+        "overrides": sizes.train_overrides,
+    }
+    return Case("rough", lambda repeat: measure_training(repository, settings))
+
+
+def _lookup(run: dict[str, Any], key: str) -> float:
+    """The value at ``key`` or at ``section.key``."""
+    section, _, rest = key.partition(".")
+    return run[section][rest] if rest else run[section]

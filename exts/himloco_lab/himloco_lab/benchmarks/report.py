@@ -1,0 +1,204 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""``benchmarks.md`` from ``benchmarks.json``: every number of a table is in the file beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from himloco_lab.cli.errors import FAILURE, CliError
+
+from .spread import Spread, spread
+
+JSON_NAME, MD_NAME = "benchmarks.json", "benchmarks.md"
+
+_INTRODUCTION = """# Benchmarks
+
+Written by `scripts/benchmark.py` from [`benchmarks.json`](benchmarks.json); do not edit. A number is the median of the
+repeats with their range in brackets. The cases of a part run in turn, each in a process of its own, and a ratio is
+taken between runs of the same repeat. Absolute numbers belong to the machine; ratios carry over.
+"""
+
+_NOTES = {
+    "env": (
+        "`ovphysx` on the CPU; random actions with the noise of an untrained policy; episode lengths randomised, as a"
+        " training starts. *Physics alone* is the engine stepped as often, with the same robots in the same states and"
+        " nothing written or read. Robots under random actions fall and are reset all the time (*ended* is the share of"
+        " robots' steps that end an episode). Under a trained policy they stand: fewer resets, and other contacts in"
+        " the engine, so both rates will be others; that is not measured here. Aims: 2,000 env-steps/s on Rough, 80 %"
+        " of its physics alone."
+    ),
+    "writes": (
+        "Himloco-G1-Rough-v0 as it is, and with one thing done the way Isaac Lab does it: *every write* sends all drive"
+        " targets in each physics step, *newton actuators* computes the legs' torques by Warp kernels, *ray caster*"
+        " scans the ground with 187 rays a robot."
+    ),
+    "train": (
+        "`scripts/train.py` by its own progress lines, after the warm-up; *total* is by the clock, logging included."
+        " Aim: 2,000 env-steps/s in total."
+    ),
+    "startup": "From the command to the first progress line, which ends a rollout and an update. Aim: under 40 s.",
+    "learner": (
+        "One update on random data with the Flat task's sizes. *Augmented* learns from every sample and its mirror"
+        " image; *as trained* adds the mirror losses and the estimator's mirrored batches, which rsl_rl's PPO does not"
+        " have. Aim: at most 1.5 times PPO, both without symmetry."
+    ),
+    "memory": (
+        "Largest resident memory of a training on Himloco-G1-Rough-v0 (aim: at most 3 GB), and what a rollout of the"
+        " reference's full size holds, computed from the shapes."
+    ),
+}
+
+
+def write_report(folder: Path, parts: dict[str, Any]) -> tuple[Path, Path]:
+    """Add measured parts to the JSON file and write the page anew.
+
+    Args:
+        folder: Where both are; created where it is missing.
+        parts: What was measured now; parts that are already in the file and not here stay.
+
+    Returns:
+        The JSON file and the page.
+
+    Raises:
+        CliError: If the existing file cannot be understood, or the folder not be written to.
+    """
+    json_path, md_path = folder / JSON_NAME, folder / MD_NAME
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        known = json.loads(json_path.read_text()) if json_path.is_file() else {}
+        known.update(parts)
+        json_path.write_text(json.dumps(known, indent=1) + "\n")
+        md_path.write_text(render(known))
+    except ValueError as error:
+        raise CliError(f"{json_path} is no JSON ({error}); move it away and measure again", FAILURE) from None
+    except OSError as error:
+        raise CliError(f"cannot write to {folder}: {error.strerror}; name another folder with --out", FAILURE) from None
+    return json_path, md_path
+
+
+def render(parts: dict[str, Any]) -> str:
+    """The page.
+
+    Args:
+        parts: Content of the JSON file.
+    """
+    sections = [_INTRODUCTION]
+    for name, tables in _TABLES.items():
+        if name in parts:
+            part = parts[name]
+            sections.append(f"## {name}\n\n{_provenance(part)}\n\n{_NOTES[name]}\n")
+            sections += [*tables(part), *_ratio_table(part)]
+    return "\n".join(sections).rstrip("\n") + "\n"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first column is text, the others are numbers."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def show(values: Spread, digits: int = 0) -> str:
+    """``median (low–high)``, or the number alone where the repeats do not differ.
+
+    Args:
+        values: The repeats.
+        digits: Digits after the point.
+    """
+    median, low, high = (f"{value:,.{digits}f}" for value in (values.median, values.low, values.high))
+    return median if low == high else f"{median} ({low}–{high})"
+
+
+def _provenance(part: dict[str, Any]) -> str:
+    machine = part["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    load_before, load_after = (" ".join(map(str, part[key])) for key in ("load_before", "load_after"))
+    return (
+        f"    {part['command']}\n\n"
+        f"{part['date']} · {machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB · {machine['system']},"
+        f" Python {machine['python']}, {packages} · load average {load_before} before, {load_after} after"
+        f" · {part['repeats']} repeats in {part['seconds'] / 60:.0f} min"
+    )
+
+
+def _ratio_table(part: dict[str, Any]) -> list[str]:
+    rows = [[name, show(Spread(**value), 2)] for name, value in part["ratios"].items()]
+    return [table(["ratio", "median (range)"], rows)] if rows else []
+
+
+def _column(runs: list[dict[str, Any]], key: str, digits: int = 0, factor: float = 1.0) -> str:
+    return show(spread([factor * run[key] for run in runs]), digits)
+
+
+def _stepping_tables(part: dict[str, Any]) -> list[str]:
+    runs, sizes = part["runs"], part["sizes"]
+    rows = [
+        [
+            name,
+            str(sizes["flat_envs"] if name == "flat" else sizes["rough_envs"]),
+            _column(case, "env_steps_per_s"),
+            _column(case, "physics_steps_per_s"),
+            _column(case, "ended_share", 1, 100.0),
+        ]
+        for name, case in runs.items()
+    ]
+    header = ["environment", "robots", "env-steps/s", "physics alone [env-steps/s]", "ended [%]"]
+    return [table(header, rows), "Where one step's time goes [ms]:\n", _parts_table(runs)]
+
+
+def _parts_table(runs: dict[str, list[dict[str, Any]]]) -> str:
+    names = list(dict.fromkeys(name for case in runs.values() for run in case for name in run["parts_ms"]))
+    medians = {
+        case: {name: spread([run["parts_ms"].get(name, 0.0) for run in repeats]).median for name in names}
+        for case, repeats in runs.items()
+    }
+    rows = [[name, *(f"{medians[case][name]:.1f}" for case in runs)] for name in names]
+    rows.append(["sum", *(f"{sum(medians[case].values()):.1f}" for case in runs)])
+    return table(["part", *runs], rows)
+
+
+def _train_tables(part: dict[str, Any]) -> list[str]:
+    runs = part["runs"]["flat"]
+    rows = [
+        ["total [env-steps/s]", _column(runs, "env_steps_per_s")],
+        ["collection alone [env-steps/s]", _column(runs, "collect_steps_per_s")],
+        ["collection [s/iteration]", _column(runs, "collect_s", 2)],
+        ["learning [s/iteration]", _column(runs, "learn_s", 2)],
+        ["peak memory [GB]", _column(runs, "peak_gb", 2)],
+    ]
+    return [table([f"Himloco-G1-Flat-v0, {part['sizes']['flat_envs']} robots", "median (range)"], rows)]
+
+
+def _startup_tables(part: dict[str, Any]) -> list[str]:
+    rows = [["first iteration [s]", _column(part["runs"]["rough"], "first_iteration_s", 1)]]
+    return [table(["Himloco-G1-Rough-v0, default number of robots", "median (range)"], rows)]
+
+
+def _learner_tables(part: dict[str, Any]) -> list[str]:
+    runs, sizes = part["runs"]["updates"], part["sizes"]
+    samples = sizes["flat_envs"] * sizes["learner_steps"]
+    rows = [[name, show(spread([run["update_ms"][name] for run in runs]), 1)] for name in runs[0]["update_ms"]]
+    return [table([f"update on {samples} samples", "ms"], rows)]
+
+
+def _memory_tables(part: dict[str, Any]) -> list[str]:
+    robots = part["sizes"]["rough_envs"]
+    peak = [[f"{robots} robots", _column(part["runs"]["rough"], "peak_gb", 2)]]
+    storage = part["storage"]
+    rows = [[name, f"{size / 1e9:.2f}"] for name, size in storage["bytes"].items()]
+    heading = f"rollout of {storage['num_envs']} x {storage['num_steps']}"
+    return [table(["training", "peak memory [GB]"], peak), table([heading, "GB"], rows)]
+
+
+_TABLES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
+    "env": _stepping_tables,
+    "writes": _stepping_tables,
+    "train": _train_tables,
+    "startup": _startup_tables,
+    "learner": _learner_tables,
+    "memory": _memory_tables,
+}
