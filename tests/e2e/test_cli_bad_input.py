@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from himloco_lab.cli import training
+from himloco_lab.cli import checks, training
 
 FLAT = ["--task", "Himloco-G1-Flat-v0"]
 
@@ -205,3 +205,14 @@ def test_a_process_of_a_group_must_be_told(run, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "2")
     assert "RANK=2" in run(*FLAT, "--distributed")[1]
+
+
+def test_video_where_nothing_can_be_recorded(run, monkeypatch):
+    monkeypatch.setattr(checks.importlib.util, "find_spec", lambda name: None)
+    assert "needs the package moviepy" in run(*FLAT, "--video")[1]
+    monkeypatch.setattr(checks.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(checks.KitLauncher, "is_available", lambda: False)
+    assert "add --viz newton_gl" in run(*FLAT, "--video")[1]
+    assert "'viser' is a streaming visualizer" in run(*FLAT, "--video", "--viz", "viser")[1]
+    monkeypatch.setattr(checks.KitLauncher, "is_available", lambda: True)
+    assert "--viz none" in run(*FLAT, "--video", "--viz", "none")[1]

@@ -24,8 +24,8 @@ from isaaclab_rl.entrypoints.common import (
 from isaaclab_rl.entrypoints.simple_agents import create_random_action_policy, create_zero_action_policy
 
 from himloco_lab.cli.arguments import agent_parser, parse
-from himloco_lab.cli.checks import check_configs, check_launch
-from himloco_lab.cli.errors import CliError, run_command
+from himloco_lab.cli.checks import check_configs, check_launch, check_video
+from himloco_lab.cli.errors import run_command
 from himloco_lab.cli.machine import apply_device, apply_num_envs
 from himloco_lab.cli.overrides import resolve_configs
 from himloco_lab.cli.registry import find_task
@@ -48,16 +48,14 @@ def _run(policy: str, argv: list[str]) -> None:
     apply_device(args, overrides, env_cfg)
     apply_num_envs(args, overrides, env_cfg)
     check_configs(env_cfg, None)
+    check_video(env_cfg, args)
     env_cfg.seed = _SEED if env_cfg.seed is None else env_cfg.seed
     set_hydra_args(overrides)
 
     log_dir = log_root(f"{policy}_agent") / normalize_task_name(args.task)
     pre_launch_video_config(env_cfg, args)
     check_launch(env_cfg, args)
-    try:
-        apply_video_recording(env_cfg, str(log_dir), args, subdir="play")
-    except ValueError as error:
-        raise CliError(str(error).split("\n\n")[0]) from None
+    apply_video_recording(env_cfg, str(log_dir), args, subdir="play")
     limits = [steps for steps in (args.max_steps, video_playback_steps(args, env_cfg)) if steps is not None]
     with launch_simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
         env = gym.make(args.task, cfg=env_cfg)

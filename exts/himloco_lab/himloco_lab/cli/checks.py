@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import copy
 import importlib.util
+import io
 import os
 from typing import Any
 
 from isaaclab.app.sim_launcher import validate_launch
 from isaaclab.utils import validate
 from isaaclab_physx.app import KitLauncher
+from isaaclab_rl.entrypoints.common import apply_video_recording
 
 from himloco_lab.cli.arguments import BOUNDS, check_folder_name
 from himloco_lab.cli.errors import FAILURE, CliError
@@ -107,8 +111,24 @@ def check_launch(env_cfg: Any, args: argparse.Namespace) -> None:
     except ValueError as error:
         raise CliError(str(error).split("\n\n")[0]) from None
     if needs_kit and not KitLauncher.is_available():
-        raise CliError(
-            f"Isaac Sim is not installed here and is needed by {', '.join(needs_kit)}; use {_KITLESS_PHYSICS}, and"
-            " --viz viser to watch",
-            FAILURE,
-        )
+        remedy = f"use {_KITLESS_PHYSICS}, and --viz viser to watch"
+        raise CliError(f"Isaac Sim is not installed here and is needed by {', '.join(needs_kit)}; {remedy}", FAILURE)
+
+
+def check_video(env_cfg: Any, args: argparse.Namespace) -> None:
+    """Refuse ``--video`` where nothing could be recorded or written.
+
+    Raises:
+        CliError: If the package that writes films is missing, or no viewer that is asked for can be recorded.
+    """
+    if not args.video:
+        return
+    if importlib.util.find_spec("moviepy") is None:  # what Isaac Lab's recorder writes its films with
+        raise CliError("--video needs the package moviepy, which is not installed here; leave --video out", FAILURE)
+    if not args.visualizer and not env_cfg.video_recorders and not KitLauncher.is_available():
+        raise CliError("--video records Isaac Sim's viewer, which is not installed here; add --viz newton_gl", FAILURE)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            apply_video_recording(copy.deepcopy(env_cfg), "", args)
+    except ValueError as error:
+        raise CliError(str(error).split("\n\n")[0]) from None

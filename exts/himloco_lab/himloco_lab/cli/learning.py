@@ -33,7 +33,7 @@ from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version, handle_deprecated_rsl
 from rsl_rl.runners import OnPolicyRunner
 
 from himloco_lab.cli.checks import check_launch
-from himloco_lab.cli.errors import INTERRUPTED, CliError
+from himloco_lab.cli.errors import INTERRUPTED
 from himloco_lab.cli.plan import Plan
 from himloco_lab.cli.runs import log_root, make_run_folder
 
@@ -78,10 +78,7 @@ def _prepare_folder(plan: Plan) -> Path:
         write_run_manifest(str(log_dir), library="rsl_rl", task=args.task, metadata={"agent": args.agent})
         print(f"[INFO] Logging to {log_dir}")
     plan.env_cfg.log_dir = str(log_dir)
-    try:
-        apply_video_recording(plan.env_cfg, str(log_dir), args)
-    except ValueError as error:
-        raise CliError(str(error).split("\n\n")[0]) from None
+    apply_video_recording(plan.env_cfg, str(log_dir), args)
     if plan.rank == 0:
         dump_train_configs(str(log_dir), plan.env_cfg, agent_cfg)
     return log_dir
@@ -125,5 +122,6 @@ def _learn(plan: Plan, runner: OnPolicyRunner, log_dir: Path) -> int:
         # the learner opens the process group and nobody else closes it
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
-    print(f"[INFO] Trained for {time.time() - start:.1f} s; checkpoints are in {log_dir}")
+    if plan.rank == 0:
+        print(f"[INFO] Trained for {time.time() - start:.1f} s; checkpoints are in {log_dir}")
     return 0

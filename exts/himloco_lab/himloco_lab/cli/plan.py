@@ -18,7 +18,7 @@ from isaaclab_rl.entrypoints.backends.cli_args_rsl_rl import register_external_t
 from isaaclab_rl.entrypoints.common import CHECKPOINT_SELECTORS, apply_env_overrides, resolve_seed, set_hydra_args
 
 from himloco_lab.cli.arguments import parse, train_parser
-from himloco_lab.cli.checks import check_configs, check_packages, check_processes
+from himloco_lab.cli.checks import check_configs, check_packages, check_processes, check_video
 from himloco_lab.cli.errors import CliError
 from himloco_lab.cli.machine import apply_device, apply_num_envs
 from himloco_lab.cli.overrides import resolve_configs
@@ -64,6 +64,7 @@ def plan_run(argv: list[str]) -> Plan:
     # every process draws its own numbers; numpy wants them in 32 bits
     env_cfg.seed = agent_cfg.seed = ((resolve_seed(agent_cfg.seed) or 0) + rank) % 2**32
     check_packages(args, agent_cfg)
+    check_video(env_cfg, args)
     set_hydra_args(overrides)  # what Isaac Lab leaves in sys.argv, which Kit reads
     return Plan(args, env_cfg, agent_cfg, _find_resume_path(args, agent_cfg), rank)
 
