@@ -15,6 +15,7 @@ from rsl_rl.runners import OnPolicyRunner
 
 from himloco_rl.algorithms import HIMPPO
 
+from .cpu_threads import one_thread_but_for
 from .environment_state import environment_state_dict, load_environment_state_dict, require_plain
 from .progress_logger import ProgressLogger
 
@@ -78,7 +79,8 @@ class HIMOnPolicyRunner(OnPolicyRunner):
             raise ValueError(f"num_learning_iterations is {num_learning_iterations}; it must be at least 1.")
         if self._completed:
             self.current_learning_iteration += 1
-        super().learn(num_learning_iterations, init_at_random_ep_len)
+        with one_thread_but_for(self.alg, "update", self.device):
+            super().learn(num_learning_iterations, init_at_random_ep_len)
         self._completed = True
 
     def save(self, path: str, infos: dict | None = None) -> None:
