@@ -3,7 +3,8 @@
 
 """Runs a task in real physics and writes down what happens; a process carries one simulation, so tests call this file.
 
-``python env_probe.py TASK PHYSICS EXPERIMENT OUT`` saves a dictionary of tensors and plain values with ``torch.save``.
+``python env_probe.py TASK PHYSICS EXPERIMENT[,EXPERIMENT...] OUT`` runs experiments one after the other and saves
+their findings, experiment -> dictionary of tensors and plain values, with ``torch.save``.
 """
 
 from __future__ import annotations
@@ -11,15 +12,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from typing import Any
+from unittest import mock
 
 import torch
 
 NUM_ENVS = 16
 
+CROWN = 0.43 + 0.08
+"""Top of the head above the pelvis [m]: centre and radius of the head's contact shape; the link lies on the pelvis."""
+
 
 def main() -> None:
-    """Build the environment, run one experiment, save its findings."""
-    task, physics, experiment, out = sys.argv[1:5]
+    """Build the environment, run the experiments, save their findings."""
+    task, physics, names, out = sys.argv[1:5]
     from isaaclab.app import launch_simulation
     from isaaclab.envs import ManagerBasedRLEnv
     from isaaclab_tasks.utils.parse_cfg import load_cfg_from_registry
@@ -27,15 +33,15 @@ def main() -> None:
     import himloco_lab.tasks  # noqa: F401
 
     torch.set_num_threads(1)
-    cfg = load_cfg_from_registry(task, "env_cfg_entry_point")
+    cfg: Any = load_cfg_from_registry(task, "env_cfg_entry_point")
     cfg.sim.physics = getattr(cfg.sim.physics, physics)
     cfg.sim.device, cfg.seed, cfg.scene.num_envs = "cpu", 7, NUM_ENVS
-    prepare, run = EXPERIMENTS[experiment]
-    prepare(cfg)
+    experiments = {name: EXPERIMENTS[name] for name in names.split(",")}
+    for prepare, _ in experiments.values():
+        prepare(cfg)
     with launch_simulation(cfg, argparse.Namespace(headless=True, device="cpu", visualizer=None)):
         env = ManagerBasedRLEnv(cfg)
-        findings = run(env)
-        torch.save(findings, out)
+        torch.save({name: run(env) for name, (_, run) in experiments.items()}, out)
         env.close()
 
 
@@ -65,16 +71,17 @@ def observe(env) -> dict[str, object]:
     """Layout, first observation, some steps with their states, and an episode's end."""
     manager = env.observation_manager
     obs, _ = env.reset()
+    steps: list[dict[str, object]] = []
     found: dict[str, object] = {
         "terms": dict(manager.active_terms),
         "dims": {k: [tuple(d) for d in v] for k, v in manager.group_obs_term_dim.items()},
         "first": {k: v.clone() for k, v in obs.items()},
         "body_names": list(env.scene["robot"].body_names),
-        "steps": [],
+        "steps": steps,
     }
     for _ in range(8):
         obs, reward, terminated, truncated, extras = env.step(actions(env))
-        found["steps"].append(
+        steps.append(
             {
                 "obs": {k: v.clone() for k, v in obs.items()},
                 "state": raw_state(env),
@@ -84,16 +91,24 @@ def observe(env) -> dict[str, object]:
         )
     found["rewards"] = list(env.reward_manager.active_terms)
 
-    # Lay robot 3 on its back in the air, take robot 5 beyond the terrain's edge, put robot 6 on its chest.
+    # Stand robots 6 and 7 on their heads, which carry them if nothing ends their episodes meanwhile. Then lay robots 3
+    # and 9 on their backs in the air, take robots 5 and 9 beyond the terrain's edge, and let robot 7's time be up.
     robot = env.scene["robot"]
+    falls = [env.termination_manager.get_term_cfg(name).params for name in ("bad_orientation", "base_contact")]
+    limits = [dict(params) for params in falls]
+    falls[0]["limit_angle"], falls[1]["threshold"] = 4.0, 1e9
+    stand_on_heads(env, torch.tensor([6, 7]))
+    for _ in range(5):
+        env.step(torch.zeros(env.num_envs, 12))
+    for params, limit in zip(falls, limits, strict=True):
+        params.update(limit)
+    env.episode_length_buf[7] = env.max_episode_length
     pose = robot.data.root_pose_w.torch.clone()
-    pose[3, 2] += 0.2
-    pose[3, 3:] = torch.tensor([0.0, -0.7071, 0.0, 0.7071])
-    pose[5, 0] += 500.0
-    ground = env.scene.terrain.height_at(pose[6:7, :2])[0]
-    pose[6, 2] = ground + 0.06
-    pose[6, 3:] = torch.tensor([0.0, 0.7071, 0.0, 0.7071])
-    robot.write_root_pose_to_sim_index(root_pose=pose)
+    pose[[3, 9], 2] += 0.2
+    pose[[3, 9], 3:] = torch.tensor([0.0, -0.7071, 0.0, 0.7071])
+    pose[[5, 9], 0] += 500.0
+    moved = torch.tensor([3, 5, 9])
+    robot.write_root_pose_to_sim_index(root_pose=pose[moved], env_ids=moved)
     before_reset = {}
     reset = env._reset_idx
 
@@ -103,6 +118,7 @@ def observe(env) -> dict[str, object]:
 
     env._reset_idx = remember_and_reset
     obs, _, terminated, truncated, extras = env.step(torch.zeros(env.num_envs, 12))
+    env._reset_idx = reset
     found["end"] = {
         "before_reset": before_reset,
         "obs": {k: v.clone() for k, v in obs.items()},
@@ -114,6 +130,19 @@ def observe(env) -> dict[str, object]:
         },
     }
     return found
+
+
+def stand_on_heads(env, ids: torch.Tensor) -> None:
+    """Put robots on the ground upside down, at rest. A millimetre of air: PhysX throws out what starts inside."""
+    robot = env.scene["robot"]
+    pose = robot.data.root_pose_w.torch[ids].clone()
+    pose[:, 2] = env.scene.terrain.height_at(pose[:, :2]) + CROWN + 0.001
+    pose[:, 3:] = torch.tensor([1.0, 0.0, 0.0, 0.0])
+    joints = robot.data.default_joint_pos.torch[ids].clone()
+    robot.write_root_pose_to_sim_index(root_pose=pose, env_ids=ids)
+    robot.write_root_velocity_to_sim_index(root_velocity=torch.zeros(len(ids), 6), env_ids=ids)
+    robot.write_joint_position_to_sim_index(position=joints, env_ids=ids)
+    robot.write_joint_velocity_to_sim_index(velocity=torch.zeros_like(joints), env_ids=ids)
 
 
 def commands(env) -> dict[str, object]:
@@ -177,7 +206,6 @@ def add_ray_caster(cfg) -> None:
         mesh_prim_paths=["/World/ground"],
         global_world_only=True,
     )
-    cfg.scene.terrain.max_init_terrain_level = None
 
 
 def scan(env) -> dict[str, object]:
@@ -185,9 +213,13 @@ def scan(env) -> dict[str, object]:
     from isaaclab.envs.mdp import height_scan
     from isaaclab.managers import SceneEntityCfg
 
-    ours = env.observation_manager.get_term_cfg("critic", "height_scan")
+    manager = env.observation_manager
+    ours = manager._group_obs_term_cfgs["critic"][manager.active_terms["critic"].index("height_scan")]
+    terrain = env.scene.terrain
     found = []
     for _ in range(6):
+        terrain.terrain_levels.random_(0, terrain.max_terrain_level)
+        terrain.env_origins[:] = terrain.terrain_origins[terrain.terrain_levels, terrain.terrain_types]
         env.reset()
         pose = env.scene["robot"].data.root_pose_w.torch.clone()
         pose[:, :2] += 3.0 * (2 * torch.rand(env.num_envs, 2) - 1)
@@ -196,9 +228,12 @@ def scan(env) -> dict[str, object]:
         env.scene.update(env.physics_dt)
         for sensor in env.scene.sensors.values():
             sensor.update(1.0, force_recompute=True)
+        # With ovphysx Isaac Lab's ray caster counts env_10 before env_2: who is who tells the position.
+        place = env.scene.sensors["height_scanner"].data.pos_w.torch
+        order = torch.cdist(place, env.scene["robot"].data.root_pos_w.torch).argmin(dim=1)
         found.append(
             {
-                "map": ours.func(env, **ours.params).clone(),
+                "map": ours.func(env, **ours.params)[order],
                 "rays": height_scan(env, SceneEntityCfg("height_scanner")).clone(),
             }
         )
@@ -214,6 +249,9 @@ def curricula(env) -> dict[str, object]:
     arms = env.command_manager.get_term("upper_body")
     term = env.curriculum_manager._term_cfgs
     levels_term, ratio_term = term[0], term[1]
+    # as if nothing had happened before
+    ratio_term.func.load_state_dict({"share_sum": 0.0, "episodes": 0, "steps_since_check": 0})
+    arms.ratio = 0.0
     best = env.reward_manager.get_term_cfg("tracking_x_vel").weight * env.max_episode_length_s
     sums = env.reward_manager._episode_sums["tracking_x_vel"]
     everyone = torch.arange(env.num_envs)
@@ -253,18 +291,21 @@ def without_drive_filter(cfg) -> None:
     """Send all targets in every physics step, as Isaac Lab does."""
     from himloco_lab.tasks.locomotion.mdp.actions.drive_writes import DriveWritesOnChange
 
-    DriveWritesOnChange.install = classmethod(lambda cls, asset: False)
+    mock.patch.object(DriveWritesOnChange, "install", return_value=False).start()
 
 
 def motion(env) -> dict[str, object]:
     """Thirty steps with random actions."""
+    from himloco_lab.tasks.locomotion.mdp.actions.drive_writes import DriveWritesOnChange
+
     env.reset()
     torch.manual_seed(3)
     states = []
     for _ in range(30):
         obs, reward, *_ = env.step(actions(env))
         states.append(torch.cat([obs["policy"], obs["critic"], reward.unsqueeze(1)], dim=1))
-    return {"states": torch.stack(states)}
+    writer = env.scene["robot"]._actuator_control.submit_commands
+    return {"states": torch.stack(states), "writes_filtered": isinstance(writer, DriveWritesOnChange)}
 
 
 def stand(env) -> dict[str, object]:

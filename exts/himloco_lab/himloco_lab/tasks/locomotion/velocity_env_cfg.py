@@ -146,16 +146,17 @@ class LocomotionEventsCfg:
 
 @configclass
 class LocomotionTerminationsCfg:
-    """When an episode ends."""
+    """When an episode ends. Falls come first: what times out must know of them."""
 
-    time_out = TerminationTermCfg(func=mdp.time_out, time_out=True)
-    # A robot that walks off the terrain did nothing wrong, and would fall for ever.
-    terrain_out_of_bounds = TerminationTermCfg(
-        func=mdp.terrain_out_of_bounds, params={"distance_buffer": 1.0}, time_out=True
-    )
     base_contact = TerminationTermCfg(
         func=mdp.contact_force_above,
         params={"sensor_cfg": SceneEntityCfg("contact_forces", body_names="base"), "threshold": 1.0},
+    )
+    bad_orientation: TerminationTermCfg | None = None
+    time_out = TerminationTermCfg(func=mdp.time_out_alive, time_out=True)
+    # A robot that walks off the terrain did nothing wrong, and would fall for ever.
+    terrain_out_of_bounds = TerminationTermCfg(
+        func=mdp.terrain_left_alive, params={"distance_buffer": 1.0}, time_out=True
     )
 
 

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 from isaaclab.envs.mdp import *
-from isaaclab_tasks.core.velocity.mdp import terrain_out_of_bounds
 
 from .actions import CommandedJointPositionActionCfg, DelayedJointPositionActionCfg
 from .commands import GaitCommandCfg, UpperBodyCommandCfg
@@ -14,7 +13,7 @@ from .events import (
     reset_joints_around_default,
 )
 from .observations import height_command, terrain_scan, velocity_command
-from .terminations import contact_force_above
+from .terminations import contact_force_above, terrain_left_alive, time_out_alive
 from .terrain_height import terrain_height_at
 
 __all__ = [
@@ -29,9 +28,10 @@ __all__ = [
     "randomize_material_per_env",
     "reset_joints_around_default",
     "terrain_height_at",
+    "terrain_left_alive",
     "terrain_levels_by_tracking",
-    "terrain_out_of_bounds",
     "terrain_scan",
+    "time_out_alive",
     "upper_body_ratio",
     "velocity_command",
 ]

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from isaaclab.envs.mdp import time_out
 from isaaclab.managers import SceneEntityCfg
+from isaaclab_tasks.core.velocity.mdp import terrain_out_of_bounds
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
@@ -32,3 +34,30 @@ def contact_force_above(env: ManagerBasedRLEnv, sensor_cfg: SceneEntityCfg, thre
     sensor: ContactSensor = env.scene.sensors[sensor_cfg.name]
     forces = sensor.data.net_normal_forces_w.torch[:, sensor_cfg.body_ids]
     return (forces.norm(dim=-1) > threshold).any(dim=1)
+
+
+def time_out_alive(env: ManagerBasedRLEnv) -> torch.Tensor:
+    """Time out, unless the robot fell in the same step: a fall has no value to bootstrap from.
+
+    The manager asks its terms in their order, so this one must come after those that terminate.
+
+    Args:
+        env: The environment.
+
+    Returns:
+        Whether the time is up, shape ``[N]``.
+    """
+    return time_out(env) & ~env.termination_manager.terminated
+
+
+def terrain_left_alive(env: ManagerBasedRLEnv, distance_buffer: float) -> torch.Tensor:
+    """Time out a robot that walked off the terrain, unless it fell in the same step.
+
+    Args:
+        env: The environment.
+        distance_buffer: Width of the strip along the edge that counts as outside [m].
+
+    Returns:
+        Whether the robot is outside, shape ``[N]``.
+    """
+    return terrain_out_of_bounds(env, distance_buffer=distance_buffer) & ~env.termination_manager.terminated

@@ -92,7 +92,9 @@ class G1TerminationsCfg(LocomotionTerminationsCfg):
     """A fall is a tilt of more than 53 degrees or a trunk that touches something (facts 4.5)."""
 
     # |g_xy| > 0.8 in the reference: asin(0.8) = 0.9273 rad
-    bad_orientation = TerminationTermCfg(func=mdp.bad_orientation, params={"limit_angle": math.asin(0.8)})
+    bad_orientation: TerminationTermCfg | None = TerminationTermCfg(
+        func=mdp.bad_orientation, params={"limit_angle": math.asin(0.8)}
+    )
 
 
 @configclass
