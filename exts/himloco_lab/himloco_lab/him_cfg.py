@@ -1,6 +1,9 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
+# MISSING is Isaac Lab's mark for what a user must give.
+# pyright: reportAssignmentType=false
+
 """Isaac Lab's rsl_rl configuration classes, extended by what HIM adds. Values: shared facts 1.2 and 4.7."""
 
 from dataclasses import MISSING

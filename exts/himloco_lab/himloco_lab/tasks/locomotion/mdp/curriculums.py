@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from isaaclab.managers import CurriculumTermCfg, ManagerTermBase
@@ -76,18 +76,18 @@ class terrain_levels_by_tracking(ManagerTermBase):
         Returns:
             The mean terrain level.
         """
-        terrain: TerrainImporter = env.scene.terrain
-        command: GaitCommand = env.command_manager.get_term(command_name)
+        terrain = cast("TerrainImporter", env.scene.terrain)
+        command = cast("GaitCommand", env.command_manager.get_term(command_name))
         share = tracking_share(env, env_ids, reward_term)
         move_up = (share > up_share) & (command.commanded_distance[env_ids] > min_distance)
         # An episode that never ran (the very first reset) says nothing.
         move_down = (share < down_share) & (env.episode_length_buf[env_ids] > 0)
-        terrain.update_env_origins(env_ids, move_up, move_down)
+        terrain.update_env_origins(env_ids, move_up, move_down)  # pyright: ignore[reportArgumentType]  # slices work
         return terrain.terrain_levels.float().mean()
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """Return the levels of all robots, shape ``[N]``."""
-        return {"levels": self._env.scene.terrain.terrain_levels.clone()}
+        return {"levels": cast("TerrainImporter", self._env.scene.terrain).terrain_levels.clone()}
 
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
         """Continue on the levels of :meth:`state_dict`; another number of robots repeats or cuts them.
@@ -95,11 +95,12 @@ class terrain_levels_by_tracking(ManagerTermBase):
         Args:
             state: What :meth:`state_dict` returned.
         """
-        terrain: TerrainImporter = self._env.scene.terrain
+        terrain = cast("TerrainImporter", self._env.scene.terrain)
         levels = state["levels"].to(terrain.terrain_levels)
         robots = torch.arange(self._env.num_envs, device=levels.device) * len(levels) // self._env.num_envs
         terrain.terrain_levels[:] = levels[robots].clamp(max=terrain.max_terrain_level - 1)
-        terrain.env_origins[:] = terrain.terrain_origins[terrain.terrain_levels, terrain.terrain_types]
+        origins = cast("torch.Tensor", terrain.terrain_origins)
+        terrain.env_origins[:] = origins[terrain.terrain_levels, terrain.terrain_types]
 
 
 class upper_body_ratio(ManagerTermBase):
@@ -109,6 +110,8 @@ class upper_body_ratio(ManagerTermBase):
     ``threshold`` of the best tracking reward on average. (HOMIE looks only at the robots that happen to be reset in
     that very step; facts 2.)
     """
+
+    _env: ManagerBasedRLEnv
 
     def __init__(self, cfg: CurriculumTermCfg, env: ManagerBasedRLEnv) -> None:
         """Start with no finished episode.
@@ -146,7 +149,7 @@ class upper_body_ratio(ManagerTermBase):
         Returns:
             The ratio r_a.
         """
-        command: UpperBodyCommand = env.command_manager.get_term(command_name)
+        command = cast("UpperBodyCommand", env.command_manager.get_term(command_name))
         shares = tracking_share(env, env_ids, reward_term)
         if env.common_step_counter > 0:
             self._share_sum += shares.sum()

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from isaaclab.envs.mdp.events import randomize_rigid_body_material
@@ -35,9 +35,8 @@ class randomize_masses(ManagerTermBase):
         self.asset: Articulation = env.scene[cfg.params["asset_cfg"].name]
         self._mass = self.asset.data.body_mass.torch.clone()
         self._inertia = self.asset.data.body_inertia.torch.clone()
-        self._payload_ids = {
-            pattern: list(self.asset.find_bodies(pattern)[0]) for pattern in cfg.params["payload_ranges"]
-        }
+        patterns = cast("dict[str, tuple[float, float]]", cfg.params["payload_ranges"])
+        self._payload_ids = {pattern: cast("list[int]", self.asset.find_bodies(pattern)[0]) for pattern in patterns}
 
     def __call__(
         self,
@@ -61,9 +60,9 @@ class randomize_masses(ManagerTermBase):
         ids = slice(None) if env_ids is None else env_ids
         mass = self._mass[ids].clone()
         scaled = mass[:, asset_cfg.body_ids]
-        mass[:, asset_cfg.body_ids] = scaled * sample_uniform(*scale_range, scaled.shape, mass.device)
+        mass[:, asset_cfg.body_ids] = scaled * sample_uniform(*scale_range, scaled.shape, str(mass.device))
         for pattern, body_ids in self._payload_ids.items():
-            payload = sample_uniform(*payload_ranges[pattern], (mass.shape[0], len(body_ids)), mass.device)
+            payload = sample_uniform(*payload_ranges[pattern], (mass.shape[0], len(body_ids)), str(mass.device))
             mass[:, body_ids] += payload
         mass.clamp_(min=min_mass)
         inertia = self._inertia[ids] * (mass / self._mass[ids]).unsqueeze(-1)
@@ -148,11 +147,12 @@ def reset_joints_around_default(
     """
     asset: Articulation = env.scene[asset_cfg.name]
     default = asset.data.default_joint_pos.torch[env_ids]
-    position = default * sample_uniform(*scale_range, default.shape, default.device)
-    position += sample_uniform(*offset_range, default.shape, default.device)
+    position = default * sample_uniform(*scale_range, default.shape, env.device)
+    position += sample_uniform(*offset_range, default.shape, env.device)
     low, high = asset.data.soft_joint_pos_limits.torch[env_ids].unbind(-1)
-    asset.write_joint_position_to_sim_index(position=position.clamp(low, high), env_ids=env_ids)
-    asset.write_joint_velocity_to_sim_index(velocity=torch.zeros_like(position), env_ids=env_ids)
+    ids = cast("torch.Tensor", env_ids)  # slices work as well
+    asset.write_joint_position_to_sim_index(position=position.clamp(low, high), env_ids=ids)
+    asset.write_joint_velocity_to_sim_index(velocity=torch.zeros_like(position), env_ids=ids)
 
 
 def push_by_replacing_velocity(
@@ -177,5 +177,5 @@ def push_by_replacing_velocity(
     velocity = asset.data.root_vel_w.torch[env_ids].clone()
     for name, bounds in velocity_range.items():
         column = ("x", "y", "z", "roll", "pitch", "yaw").index(name)
-        velocity[:, column] = sample_uniform(*bounds, (velocity.shape[0],), velocity.device)
+        velocity[:, column] = sample_uniform(*bounds, (velocity.shape[0],), env.device)
     asset.write_root_velocity_to_sim_index(root_velocity=velocity, env_ids=env_ids)

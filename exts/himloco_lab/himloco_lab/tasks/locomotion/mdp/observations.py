@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from isaaclab.managers import ManagerTermBase, ObservationTermCfg
+
+from .terrain_height import terrain_height_at
 
 if TYPE_CHECKING:
     from isaaclab.assets import Articulation
@@ -41,10 +43,9 @@ class terrain_scan(ManagerTermBase):
             env: The environment.
         """
         super().__init__(cfg, env)
-        resolution = cfg.params["resolution"]
-        x, y = (
-            torch.arange(-extent / 2, extent / 2 + 1e-9, resolution, device=env.device) for extent in cfg.params["size"]
-        )
+        resolution = cast("float", cfg.params["resolution"])
+        size = cast("tuple[float, float]", cfg.params["size"])
+        x, y = (torch.arange(-extent / 2, extent / 2 + 1e-9, resolution, device=env.device) for extent in size)
         grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
         self._points = torch.stack([grid_x.flatten(), grid_y.flatten()], dim=-1)  # [P, 2]
 
@@ -74,4 +75,4 @@ class terrain_scan(ManagerTermBase):
         cos, sin = torch.cos(heading), torch.sin(heading)
         x, y = self._points.unbind(-1)
         points_w = torch.stack([cos * x - sin * y + position[:, :1], sin * x + cos * y + position[:, 1:2]], dim=-1)
-        return position[:, 2:] - offset - env.scene.terrain.height_at(points_w)
+        return position[:, 2:] - offset - terrain_height_at(env, points_w)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from isaaclab.envs.mdp import time_out
@@ -31,8 +31,10 @@ def contact_force_above(env: ManagerBasedRLEnv, sensor_cfg: SceneEntityCfg, thre
     Returns:
         Whether any of the bodies feels more than that, shape ``[N]``.
     """
-    sensor: ContactSensor = env.scene.sensors[sensor_cfg.name]
-    forces = sensor.data.net_normal_forces_w.torch[:, sensor_cfg.body_ids]
+    sensor = cast("ContactSensor", env.scene.sensors[sensor_cfg.name])
+    measured = sensor.data.net_normal_forces_w
+    assert measured is not None, "A contact sensor always measures normal forces."
+    forces = measured.torch[:, sensor_cfg.body_ids]
     return (forces.norm(dim=-1) > threshold).any(dim=1)
 
 

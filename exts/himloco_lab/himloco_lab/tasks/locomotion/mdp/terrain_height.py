@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
+
+    from himloco_lab.terrains.height_map import HeightMapTerrainImporter
 
 
 def terrain_height_at(env: ManagerBasedRLEnv, points_w: torch.Tensor) -> torch.Tensor:
@@ -24,4 +26,4 @@ def terrain_height_at(env: ManagerBasedRLEnv, points_w: torch.Tensor) -> torch.T
     Returns:
         Ground heights [m], shape ``[N, P]``.
     """
-    return env.scene.terrain.height_at(points_w)
+    return cast("HeightMapTerrainImporter", env.scene.terrain).height_at(points_w)

@@ -1,8 +1,14 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
+# Isaac Lab makes terms from classes too, and its annotations of func do not say so.
+# pyright: reportArgumentType=false
+
 """The G1's observations: HOMIE's 76 values, in its order and scales (facts 4.2)."""
 
+from collections.abc import Callable
+
+import torch
 from isaaclab.managers import ObservationGroupCfg as ObsGroup
 from isaaclab.managers import ObservationTermCfg as ObsTerm
 from isaaclab.managers import SceneEntityCfg
@@ -24,7 +30,9 @@ def _joints() -> SceneEntityCfg:
     return SceneEntityCfg("robot", joint_names=list(G1_JOINTS), preserve_order=True)
 
 
-def _term(func: object, scale: float | tuple[float, ...], noise: float = 0.0, **params: object) -> ObsTerm:
+def _term(
+    func: Callable[..., torch.Tensor], scale: float | tuple[float, ...], noise: float = 0.0, **params: object
+) -> ObsTerm:
     """Build a term from the reference's numbers.
 
     The reference adds noise and clips after scaling; Isaac Lab does both before. So both are divided by the scale.

@@ -1,6 +1,9 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
+# MISSING is Isaac Lab's mark for what a user must give.
+# pyright: reportAssignmentType=false
+
 """Configurations of the action terms."""
 
 from dataclasses import MISSING

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -29,10 +29,11 @@ class DriveWritesOnChange:
         Args:
             asset: An articulation of the ovphysx backend; see :meth:`install`.
         """
-        self._asset = asset
-        self._submit = asset._actuator_control.submit_commands
+        # Any: the backend's members are not those of the common class.
+        self._asset: Any = asset
+        self._submit = self._asset._actuator_control.submit_commands
         self._sent: dict[str, torch.Tensor] = {}
-        asset._actuator_control.submit_commands = self
+        self._asset._actuator_control.submit_commands = self
 
     @classmethod
     def install(cls, asset: Articulation) -> bool:

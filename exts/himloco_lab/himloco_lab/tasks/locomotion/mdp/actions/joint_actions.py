@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from isaaclab.envs.mdp.actions.joint_actions import JointPositionAction
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from isaaclab.assets import Articulation
     from isaaclab.envs import ManagerBasedRLEnv
 
+    from ..commands.upper_body_command import UpperBodyCommand
     from .actions_cfg import CommandedJointPositionActionCfg, DelayedJointPositionActionCfg
 
 
@@ -84,7 +85,7 @@ class DelayedJointPositionAction(JointPositionAction):
         Args:
             env_ids: The environments to reset; all if None.
         """
-        super().reset(env_ids)
+        super().reset(env_ids)  # pyright: ignore[reportArgumentType]  # Isaac Lab passes slices, too
         ids = slice(None) if env_ids is None else env_ids
         self._processed_actions[ids] = self._offset_tensor()[ids]
         offset = 2.0 * torch.rand_like(self._torque_offset[ids]) - 1.0
@@ -109,7 +110,7 @@ class CommandedJointPositionAction(ActionTerm):
             env: The environment.
         """
         super().__init__(cfg, env)
-        self._command = env.command_manager.get_term(cfg.command_name)
+        self._command = cast("UpperBodyCommand", env.command_manager.get_term(cfg.command_name))
         self._none = torch.zeros(self.num_envs, 0, device=self.device)
         self._is_due = True
         DriveWritesOnChange.install(self._asset)

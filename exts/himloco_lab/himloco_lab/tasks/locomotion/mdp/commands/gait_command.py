@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from isaaclab.managers import CommandTerm
@@ -44,7 +44,7 @@ class GaitCommand(CommandTerm):
                 " not be negative and must add up to 1 at most; the rest walks."
             )
         self.robot: Articulation = env.scene[cfg.asset_name]
-        self._foot_ids = self.robot.find_bodies(cfg.foot_body_names, preserve_order=True)[0]
+        self._foot_ids = cast("list[int]", self.robot.find_bodies(cfg.foot_body_names, preserve_order=True)[0])
         self._command = torch.zeros(self.num_envs, 4, device=self.device)
         self.commanded_distance = torch.zeros(self.num_envs, device=self.device)
         """Length of the commanded path in this episode [m], shape ``[N]``; the terrain curriculum asks for it."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from isaaclab.managers import CommandTerm
@@ -58,7 +58,7 @@ class UpperBodyCommand(CommandTerm):
         super().__init__(cfg, env)
         self.robot: Articulation = env.scene[cfg.asset_name]
         ids, self.joint_names = self.robot.find_joints(cfg.joint_names, preserve_order=True)
-        self.joint_ids = torch.tensor(list(ids), dtype=torch.long, device=self.device)
+        self.joint_ids = torch.tensor(cast("list[int]", ids), dtype=torch.long, device=self.device)
         self.ratio = cfg.initial_ratio
         """Curriculum ratio r_a in [0, 1]."""
 
