@@ -13,7 +13,6 @@ import argparse
 import sys
 from collections.abc import Callable
 from typing import Any
-from unittest import mock
 
 import torch
 
@@ -287,25 +286,15 @@ def curricula(env) -> dict[str, object]:
     }
 
 
-def without_drive_filter(cfg) -> None:
-    """Send all targets in every physics step, as Isaac Lab does."""
-    from himloco_lab.tasks.locomotion.mdp.actions.drive_writes import DriveWritesOnChange
-
-    mock.patch.object(DriveWritesOnChange, "install", return_value=False).start()
-
-
 def motion(env) -> dict[str, object]:
     """Thirty steps with random actions."""
-    from himloco_lab.tasks.locomotion.mdp.actions.drive_writes import DriveWritesOnChange
-
     env.reset()
     torch.manual_seed(3)
     states = []
     for _ in range(30):
         obs, reward, *_ = env.step(actions(env))
         states.append(torch.cat([obs["policy"], obs["critic"], reward.unsqueeze(1)], dim=1))
-    writer = env.scene["robot"]._actuator_control.submit_commands
-    return {"states": torch.stack(states), "writes_filtered": isinstance(writer, DriveWritesOnChange)}
+    return {"states": torch.stack(states)}
 
 
 def stand(env) -> dict[str, object]:
@@ -331,7 +320,6 @@ EXPERIMENTS: dict[str, tuple[Callable, Callable]] = {
     "curricula": (nothing, curricula),
     "stand": (nothing, stand),
     "motion": (nothing, motion),
-    "motion_unfiltered": (without_drive_filter, motion),
 }
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from himloco_lab.assets.description import ActuatorSpec, Contact, Primitive, RobotDescription, UrdfSource
-from himloco_lab.assets.g1 import G1_29DOF_CFG, G1_CFG, G1_DESCRIPTION, G1_JOINTS, G1_LEG_JOINTS, G1_UPPER_JOINTS
+from himloco_lab.assets.g1 import G1_29DOF_CFG, G1_CFG, G1_DESCRIPTION, G1_JOINTS
 from himloco_lab.assets.meshes import thin_out
 from himloco_lab.assets.spawner import find_description
 from himloco_lab.assets.stance import lowest_point, standing_height
@@ -143,23 +143,24 @@ def test_mistakes_in_a_description_are_named(toy: RobotDescription) -> None:
 
 def test_g1_gains_and_limits() -> None:
     """facts.md 4.3 (gains), 5 (efforts)."""
-    legs, upper = (cast(Any, G1_CFG.actuators[group]) for group in ("legs", "upper_body"))  # dicts by joint name
-    assert tuple(legs.joint_names_expr) == G1_LEG_JOINTS
-    assert tuple(upper.joint_names_expr) == G1_UPPER_JOINTS
+    assert list(G1_CFG.actuators) == ["explicit"]
+    motors = cast(Any, G1_CFG.actuators["explicit"])  # dicts by joint name
+    assert tuple(motors.joint_names_expr) == G1_JOINTS
     expected = {
         "left_hip_yaw_joint": (100.0, 2.0, 88.0),
         "right_hip_roll_joint": (100.0, 2.0, 139.0),
         "left_knee_joint": (150.0, 4.0, 139.0),
         "right_ankle_pitch_joint": (40.0, 2.0, 35.0),
         "left_ankle_roll_joint": (40.0, 2.0, 35.0),
+        "waist_yaw_joint": (300.0, 5.0, 88.0),
+        "right_shoulder_yaw_joint": (200.0, 4.0, 25.0),
+        "left_elbow_joint": (100.0, 1.0, 25.0),
+        "right_wrist_yaw_joint": (20.0, 0.5, 5.0),
     }
     for joint, (stiffness, damping, effort) in expected.items():
-        assert (legs.stiffness[joint], legs.damping[joint]) == (stiffness, damping)
-        assert legs.actuator_effort_limit[joint] == effort
-    assert (upper.stiffness["waist_yaw_joint"], upper.damping["waist_yaw_joint"]) == (300.0, 5.0)
-    assert (upper.stiffness["left_elbow_joint"], upper.damping["left_elbow_joint"]) == (100.0, 1.0)
-    assert upper.joint_effort_limit["right_wrist_yaw_joint"] == 5.0
-    assert set(legs.armature.values()) | set(upper.armature.values()) == {0.01}
+        assert (motors.stiffness[joint], motors.damping[joint]) == (stiffness, damping)
+        assert motors.actuator_effort_limit[joint] == effort
+    assert set(motors.armature.values()) == {0.01}
 
 
 def test_g1_stands_with_soles_just_above_the_ground() -> None:

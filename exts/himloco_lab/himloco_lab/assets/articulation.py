@@ -71,10 +71,10 @@ def _actuators(description: RobotDescription, model: RigidBodyModel) -> dict[str
         limit = values.pop("effort_limit")
         # No delay here: Isaac Lab 3.0 runs this law through Newton's actuators, whose delay is one constant. The random
         # delay belongs to the action term. The engine's limit equals the law's, so that it never clips any harder.
-        actuators["legs"] = IdealPDActuatorCfg(actuator_effort_limit=limit, joint_effort_limit=limit, **values)
+        actuators["explicit"] = IdealPDActuatorCfg(actuator_effort_limit=limit, joint_effort_limit=limit, **values)
     if implicit:
         values = _joint_values(description, model, implicit)
-        actuators["upper_body"] = ImplicitActuatorCfg(joint_effort_limit=values.pop("effort_limit"), **values)
+        actuators["implicit"] = ImplicitActuatorCfg(joint_effort_limit=values.pop("effort_limit"), **values)
     return actuators
 
 

@@ -10,15 +10,16 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from isaaclab.actuators import IdealPDActuatorCfg, ImplicitActuatorCfg
 from isaaclab.app import launch_simulation
 from isaaclab.envs import ManagerBasedRLEnv, mdp
 from isaaclab.managers import SceneEntityCfg
 from isaaclab.sensors import RayCasterCfg, patterns
 
+from himloco_lab.assets.g1 import G1_LEG_JOINTS, G1_UPPER_JOINTS
 from himloco_lab.compat import prepare_process
 from himloco_lab.tasks.locomotion.config.g1.flat_env_cfg import G1FlatEnvCfg
 from himloco_lab.tasks.locomotion.config.g1.rough_env_cfg import BASE, G1RoughEnvCfg
-from himloco_lab.tasks.locomotion.mdp.actions.drive_writes import DriveWritesOnChange
 
 from .stock_g1 import stock_rough_cfg
 
@@ -33,18 +34,33 @@ def _flat() -> Any:
     return G1FlatEnvCfg()
 
 
-def _every_write() -> Any:
-    """Send all drive targets in every physics step."""
+def _engine_drives() -> Any:
+    """Move the upper body by the engine's own joint drives, as HOMIE does."""
+    cfg: Any = G1RoughEnvCfg()
+    motors = cfg.scene.robot.actuators["explicit"]
+    values = (
+        "stiffness",
+        "damping",
+        "armature",
+        "joint_effort_limit",
+        "actuator_velocity_limit",
+        "joint_velocity_limit",
+    )
 
-    def never(cls: type[DriveWritesOnChange], asset: Any) -> bool:
-        return False
+    def only(joints: tuple[str, ...], names: tuple[str, ...]) -> dict[str, Any]:
+        return {name: {joint: getattr(motors, name)[joint] for joint in joints} for name in names}
 
-    DriveWritesOnChange.install = classmethod(never)  # type: ignore[method-assign]
-    return G1RoughEnvCfg()
+    cfg.scene.robot.actuators = {
+        "explicit": IdealPDActuatorCfg(
+            joint_names_expr=list(G1_LEG_JOINTS), **only(G1_LEG_JOINTS, (*values, "actuator_effort_limit"))
+        ),
+        "implicit": ImplicitActuatorCfg(joint_names_expr=list(G1_UPPER_JOINTS), **only(G1_UPPER_JOINTS, values)),
+    }
+    return cfg
 
 
 def _newton_actuators() -> Any:
-    """Compute the legs' PD law by Newton's Warp kernels."""
+    """Compute the PD law by Newton's Warp kernels."""
     cfg = G1RoughEnvCfg()
     cfg.sim.use_newton_actuators = True
     return cfg
@@ -71,7 +87,7 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     "rough": _rough,
     "flat": _flat,
     "stock": stock_rough_cfg,
-    "every write": _every_write,
+    "engine drives": _engine_drives,
     "newton actuators": _newton_actuators,
     "ray caster": _ray_caster,
 }

@@ -125,7 +125,7 @@ def _env(sizes: Sizes) -> Part:
 
 
 def _writes(sizes: Sizes) -> Part:
-    names = ("every write", "newton actuators", "ray caster")
+    names = ("engine drives", "newton actuators", "ray caster")
     rate = "env_steps_per_s"
     return Part(
         [_stepping(sizes, name, sizes.rough_envs) for name in ("rough", *names)],

@@ -33,8 +33,8 @@ _NOTES = {
         " of its physics alone."
     ),
     "writes": (
-        "Himloco-G1-Rough-v0 as it is, and with one thing done the way Isaac Lab does it: *every write* sends all drive"
-        " targets in each physics step, *newton actuators* computes the legs' torques by Warp kernels, *ray caster*"
+        "Himloco-G1-Rough-v0 as it is, and with one thing done another way: *engine drives* moves the upper body by the"
+        " engine's joint drives, *newton actuators* computes the PD law by Warp kernels, *ray caster*"
         " scans the ground with 187 rays a robot."
     ),
     "train": (

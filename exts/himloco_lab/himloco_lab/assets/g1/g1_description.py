@@ -33,15 +33,19 @@ G1_FOOT_POINTS = ((0.12, 0.0, -0.04), (0.0, 0.0, -0.04), (-0.06, 0.0, -0.04))
 
 # Gains: HOMIE's training values. Efforts and velocities come from the URDF: the ankles' 35 N m and 30 rad/s are those
 # of this hardware revision (rev 1.0), HOMIE's 50 N m and 37 rad/s belong to its own older model file.
+#
+# HOMIE drives the upper body by the engine's own position drives. Here it is an explicit PD law as the legs are: on a
+# CPU, PhysX takes 25 ms to be told the targets of 256 robots, and its step is slower with drives than without
+# (docs/benchmarks.md, part "writes"). The arms follow their targets as closely as with drives.
 _ACTUATORS = {
     "hip": ActuatorSpec((r".*_hip_.*",), stiffness=100.0, damping=2.0, explicit=True),
     "knee": ActuatorSpec((r".*_knee_joint",), stiffness=150.0, damping=4.0, explicit=True),
     "ankle": ActuatorSpec((r".*_ankle_.*",), stiffness=40.0, damping=2.0, explicit=True),
     # roll and pitch are locked in HOMIE; as joints they get the yaw's gains, which hold the trunk at 0
-    "waist": ActuatorSpec((r"waist_.*",), stiffness=300.0, damping=5.0),
-    "shoulder": ActuatorSpec((r".*_shoulder_.*",), stiffness=200.0, damping=4.0),
-    "elbow": ActuatorSpec((r".*_elbow_joint",), stiffness=100.0, damping=1.0),
-    "wrist": ActuatorSpec((r".*_wrist_.*",), stiffness=20.0, damping=0.5),
+    "waist": ActuatorSpec((r"waist_.*",), stiffness=300.0, damping=5.0, explicit=True),
+    "shoulder": ActuatorSpec((r".*_shoulder_.*",), stiffness=200.0, damping=4.0, explicit=True),
+    "elbow": ActuatorSpec((r".*_elbow_joint",), stiffness=100.0, damping=1.0, explicit=True),
+    "wrist": ActuatorSpec((r".*_wrist_.*",), stiffness=20.0, damping=0.5, explicit=True),
 }
 
 _DEFAULT_POSE = {

@@ -12,8 +12,6 @@ import torch
 from isaaclab.envs.mdp.actions.joint_actions import JointPositionAction
 from isaaclab.managers import ActionTerm
 
-from .drive_writes import DriveWritesOnChange
-
 if TYPE_CHECKING:
     from isaaclab.assets import Articulation
     from isaaclab.envs import ManagerBasedRLEnv
@@ -113,7 +111,6 @@ class CommandedJointPositionAction(ActionTerm):
         self._command = cast("UpperBodyCommand", env.command_manager.get_term(cfg.command_name))
         self._none = torch.zeros(self.num_envs, 0, device=self.device)
         self._is_due = True
-        DriveWritesOnChange.install(self._asset)
 
     @property
     def action_dim(self) -> int:
@@ -139,7 +136,7 @@ class CommandedJointPositionAction(ActionTerm):
         self._is_due = True
 
     def apply_actions(self) -> None:
-        """Send the targets, once a policy step: the drives keep them."""
+        """Send the targets, once a policy step: the buffer keeps them."""
         if self._is_due:
             targets = self._asset.actuators.target_command.position.torch
             targets[:, self._command.joint_ids] = self._command.command
