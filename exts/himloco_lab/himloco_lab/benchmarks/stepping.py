@@ -39,6 +39,7 @@ def measure_stepping(case: str, num_envs: int, warm_up: int, steps: int, parts_s
         Rates [env-steps/s], milliseconds of each part of a step [ms], share of steps that end an episode.
     """
     start = time.perf_counter()
+    torch.set_num_threads(1)  # as in the rollouts of HIMOnPolicyRunner
     with open_environment(case, num_envs, seed) as env, torch.inference_mode():
         env.reset()
         env.episode_length_buf.random_(0, int(env.max_episode_length))  # as at the start of a training
