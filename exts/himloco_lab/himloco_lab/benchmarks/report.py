@@ -25,7 +25,8 @@ taken between runs of the same repeat. Absolute numbers belong to the machine; r
 
 _NOTES = {
     "env": (
-        "`ovphysx` on the CPU, one torch thread as in a training's rollouts; random actions with the noise of an untrained policy; episode lengths randomised, as a"
+        "`ovphysx` on the CPU, one torch thread as in a training's rollouts;"
+        " random actions with the noise of an untrained policy; episode lengths randomised, as a"
         " training starts. *Physics alone* is the engine stepped as often, with the same robots in the same states and"
         " nothing written or read. Robots under random actions fall and are reset all the time (*ended* is the share of"
         " robots' steps that end an episode). Under a trained policy they stand: fewer resets, and other contacts in"

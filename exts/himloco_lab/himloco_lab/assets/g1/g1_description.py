@@ -35,8 +35,8 @@ G1_FOOT_POINTS = ((0.12, 0.0, -0.04), (0.0, 0.0, -0.04), (-0.06, 0.0, -0.04))
 # of this hardware revision (rev 1.0), HOMIE's 50 N m and 37 rad/s belong to its own older model file.
 #
 # HOMIE drives the upper body by the engine's own position drives. Here it is an explicit PD law as the legs are: on a
-# CPU, PhysX takes 25 ms to be told the targets of 256 robots, and its step is slower with drives than without
-# (docs/benchmarks.md, part "writes"). The arms follow their targets as closely as with drives.
+# CPU, telling PhysX the drives' targets costs more than all else that is written to it, and its step is slower with
+# drives than without ("scripts/benchmark.py writes" compares).
 _ACTUATORS = {
     "hip": ActuatorSpec((r".*_hip_.*",), stiffness=100.0, damping=2.0, explicit=True),
     "knee": ActuatorSpec((r".*_knee_joint",), stiffness=150.0, damping=4.0, explicit=True),

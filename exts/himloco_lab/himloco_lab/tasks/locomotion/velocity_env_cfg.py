@@ -187,7 +187,7 @@ class LocomotionVelocityEnvCfg(ManagerBasedRLEnvCfg):
         self.episode_length_s = 20.0
         self.compute_final_obs = True
         self.sim.dt = PHYSICS_DT
-        # The torch PD law costs less on a CPU than the Warp kernels of Newton's actuators (docs/benchmarks.md).
+        # The torch PD law costs less on a CPU than Newton's Warp kernels ("scripts/benchmark.py writes" compares).
         self.sim.use_newton_actuators = False
         self.sim.render_interval = self.decimation
         self.sim.physics_material = self.scene.terrain.physics_material
