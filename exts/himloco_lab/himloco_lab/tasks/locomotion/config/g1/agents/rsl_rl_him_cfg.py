@@ -26,7 +26,7 @@ class G1RoughHIMRunnerCfg(HIMRunnerCfg):
         distribution_cfg=_Gaussian(init_std=0.6),
     )
     critic = RslRlMLPModelCfg(hidden_dims=[512, 256, 256], activation="elu")
-    # Initial noise 0.6 and entropy 0.004 instead of HOMIE's 1.0 and 0.01: less noise learnt to stand sooner in trials.
+    # Initial noise 0.6 and entropy 0.004 instead of HOMIE's 1.0 and 0.01: the orientation trials in issue 2.
     algorithm = HIMAlgorithmCfg(entropy_coef=0.004)
 
 
