@@ -22,7 +22,7 @@ FLAT = ["--task", "Himloco-G1-Flat-v0"]
 def run(monkeypatch, capsys, tmp_path):
     """Run the training command in an empty folder where building anything fails the test; return code and complaint."""
 
-    def build(plan):
+    def build(plan, workers):
         pytest.fail("bad input reached the simulation")
 
     learning = types.ModuleType("himloco_lab.cli.learning")
@@ -51,6 +51,8 @@ def run(monkeypatch, capsys, tmp_path):
         (["--task", "Quux"], ["Quux", "Himloco-G1-Flat-v0"]),
         ([*FLAT, "--agent", "sb3_cfg_entry_point"], ["--agent sb3_cfg_entry_point", "rsl_rl_cfg_entry_point"]),
         ([*FLAT, "--numenvs", "4"], ["--numenvs", "--num_envs"]),
+        ([*FLAT, "--num_envs", "10", "--nproc_per_node", "4", "--device", "cpu"], ["--nproc_per_node 4", "divisor"]),
+        ([*FLAT, "--nproc_per_node", "0"], ["--nproc_per_node 0", "at least 1"]),
         ([*FLAT, "rough"], ["'rough'", "env."]),
         ([*FLAT, "--seed"], ["--seed", "expected one argument"]),
         ([*FLAT, "--logger", "paper"], ["--logger", "tensorboard"]),

@@ -12,7 +12,7 @@ import torch
 from isaaclab_newton.physics import NewtonCfg
 from isaaclab_ov.physics import OvPhysxCfg
 
-from himloco_lab.cli import machine
+from himloco_lab.cli import machine, workers
 from himloco_lab.cli.plan import Plan, plan_run
 
 GB = 1024**3
@@ -99,9 +99,9 @@ def test_without_a_device_the_best_that_works_is_taken(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("cores", "memory", "number"),
     [
-        (1, 8 * GB, 64),
-        (2, 8 * GB, 128),  # the machine of the figures in docs/
-        (3, 8 * GB, 128),  # 192, down to a power of two
+        (1, 8 * GB, 128),
+        (2, 8 * GB, 256),  # the machine of the figures in docs/
+        (3, 8 * GB, 256),  # 384, down to a power of two
         (64, 256 * GB, 1024),  # never more than learn well
         (8, 2.5 * GB, 128),  # 0.5 GB beyond the process's own 2 GB hold 170 environments of 3 MB
         (8, 1 * GB, 16),  # less than the process itself: the least that makes a batch
@@ -114,13 +114,40 @@ def test_environments_on_a_cpu_follow_from_cores_and_memory(cores, memory, numbe
 def test_the_default_number_is_said_in_one_line(plan, capsys, monkeypatch):
     monkeypatch.setattr(machine.os, "sched_getaffinity", lambda pid: {0, 1})
     monkeypatch.setattr(machine, "available_memory", lambda: 8 * GB)
-    assert plan().env_cfg.scene.num_envs == 128
-    assert "128 environments: what 2 CPU core(s) and 8 GB" in capsys.readouterr().out
+    assert plan().env_cfg.scene.num_envs == 256
+    assert "256 environments: what 2 CPU core(s) and 8 GB" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("cores", "memory", "envs", "processes"),
+    [
+        (2, 24 * GB, 1024, 1),  # one process keeps both cores busy
+        (4, 24 * GB, 256, 2),
+        (4, 24 * GB, 128, 1),  # too few robots to share out
+        (4, 3 * GB, 256, 1),  # too little memory
+        (8, 64 * GB, 512, 4),
+        (16, 64 * GB, 896, 7),
+        (6, 64 * GB, 1024, 2),  # 3 is no divisor
+        (1, 24 * GB, 1024, 1),
+    ],
+)
+def test_processes_follow_from_cores_memory_and_robots(plan, monkeypatch, cores, memory, envs, processes):
+    monkeypatch.setattr(workers, "available_cores", lambda: cores)
+    monkeypatch.setattr(workers, "available_memory", lambda: memory)
+    result = plan("--num_envs", str(envs))
+    assert result.processes == processes
+    assert result.env_cfg.scene.num_envs * processes == envs
+
+
+def test_processes_can_be_chosen_and_a_viewer_wants_one(plan, monkeypatch):
+    assert plan("--num_envs", "8", "--nproc_per_node", "4").processes == 4
+    monkeypatch.setattr(workers, "available_cores", lambda: 8)
+    assert plan("--num_envs", "512", "--viz", "viser").processes == 1
 
 
 def test_two_processes_share_the_cores(monkeypatch):
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     monkeypatch.setattr(machine.os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
     monkeypatch.setattr(machine, "available_memory", lambda: 16 * GB)
-    assert machine.default_num_envs("cpu", 4096)[0] == 128
+    assert machine.default_num_envs("cpu", 4096)[0] == 256
     assert machine.default_num_envs("cuda:0", 4096)[0] == 4096

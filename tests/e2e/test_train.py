@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 import yaml
@@ -123,12 +124,21 @@ def test_resume_continues_from_the_newest_model(trained, repository):
     assert sorted(path.name for path in first.glob("model_*.pt")) == ["model_0.pt", "model_2.pt"]
 
 
-def test_control_c_saves_what_was_learnt(repository, tmp_path):
-    command = [sys.executable, str(repository / "scripts" / "train.py"), "--task", "Himloco-G1-Flat-v0", *SMALL]
+def newest_model(folder: Path) -> Path:
+    """Return the last checkpoint of the only run in *folder*, and check that it is whole."""
+    models = the_only_run(folder).glob("model_*.pt")
+    newest = max(models, key=lambda path: int(path.stem.removeprefix("model_")))
+    assert torch.load(newest, weights_only=True)["iter"] == int(newest.stem.removeprefix("model_")) > 0
+    return newest
+
+
+def interrupted_training(repository: Path, folder: Path, interrupt, *flags: str) -> tuple[int, str]:
+    """Train until the first checkpoint and a little longer, then *interrupt* the process; return code and output."""
+    command = [sys.executable, str(repository / "scripts" / "train.py"), "--task", "Himloco-G1-Flat-v0", *SMALL, *flags]
     # as from a terminal: a background process of a shell may be told to ignore the signal
     process = subprocess.Popen(
         command,
-        cwd=tmp_path,
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -137,21 +147,55 @@ def test_control_c_saves_what_was_learnt(repository, tmp_path):
     )
     try:
         deadline = time.monotonic() + 300
-        while not list(tmp_path.glob("logs/rsl_rl/*/*/model_0.pt")):
+        while not list(folder.glob("logs/rsl_rl/*/*/model_0.pt")):
             assert process.poll() is None, process.communicate()[0][-3000:]
             assert time.monotonic() < deadline
             time.sleep(0.2)
-        time.sleep(2.0)  # some iterations more, so that what is saved differs from the first
-        process.send_signal(signal.SIGINT)
+        time.sleep(4.0)  # some iterations more, so that what is saved differs from the first
+        interrupt(process)
         output, _ = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 130, output[-3000:]
+    return process.returncode, output
+
+
+def children(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Return the training processes that *process* started."""
+    found = psutil.Process(process.pid).children()
+    return [child for child in found if any(part.endswith("train.py") for part in child.cmdline())]
+
+
+def test_control_c_saves_what_was_learnt(repository, tmp_path):
+    code, output = interrupted_training(repository, tmp_path, lambda process: process.send_signal(signal.SIGINT))
+    assert code == 130, output[-3000:]
     assert "Traceback" not in output
-    run = the_only_run(tmp_path)
-    newest = max(run.glob("model_*.pt"), key=lambda path: int(path.stem.removeprefix("model_")))
-    assert f"saved {newest}" in output
-    assert torch.load(newest, weights_only=True)["iter"] == int(newest.stem.removeprefix("model_")) > 0
+    assert f"saved {newest_model(tmp_path)}" in output
+
+
+def test_two_processes_train_one_policy_and_end_together(repository, tmp_path):
+    workers: list[psutil.Process] = []
+
+    def interrupt(process: subprocess.Popen[str]) -> None:
+        workers.extend(children(process))
+        process.send_signal(signal.SIGINT)
+
+    code, output = interrupted_training(repository, tmp_path, interrupt, "--nproc_per_node", "2")
+    assert code == 130, output[-3000:]
+    assert "2 processes of 4 environments" in output
+    assert "Traceback" not in output
+    assert f"saved {newest_model(tmp_path)}" in output
+    assert len(workers) == 1
+    assert not workers[0].is_running()
+
+
+def test_the_loss_of_a_process_ends_the_run_and_saves(repository, tmp_path):
+    def interrupt(process: subprocess.Popen[str]) -> None:
+        children(process)[0].kill()
+
+    code, output = interrupted_training(repository, tmp_path, interrupt, "--nproc_per_node", "2")
+    assert code == 1, output[-3000:]
+    assert "error: process 1 of this run ended with code -9" in output
+    assert f"saved {newest_model(tmp_path)}" in output
 
 
 def test_isaac_labs_own_train_trains_him(tmp_path):

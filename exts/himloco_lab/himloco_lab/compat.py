@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
+import os
 from typing import Any
 
 
@@ -32,7 +34,41 @@ def allow_pageable_host_memory() -> bool:
     return True
 
 
+def share_of_cores() -> int:
+    """Return how many CPU cores this process has for itself, when a launcher started several of them here."""
+    return max(len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
+
+
+def fit_physx_threads() -> bool:
+    """Let ``ovphysx`` start as many threads as this process has cores, where Isaac Lab always asks for eight.
+
+    Two processes with eight threads each on two cores spend their time on switching between them. With one core,
+    PhysX works in the calling thread.
+
+    Returns:
+        Whether there is an ``ovphysx`` to fit.
+    """
+    if importlib.util.find_spec("ovphysx") is None:
+        return False
+    import ovphysx
+
+    config: Any = ovphysx.PhysXConfig
+
+    def fitted(*args: Any, num_threads: int = 8, carbonite_overrides: Any = None, **kwargs: Any) -> Any:
+        cores = share_of_cores()  # asked for late: the processes are started after this module is loaded
+        return config(
+            *args,
+            num_threads=min(num_threads, cores) if cores > 1 else 0,
+            carbonite_overrides={**(carbonite_overrides or {}), "/physics/cooking/ujitsoCollisionCooking": False},
+            **kwargs,
+        )
+
+    ovphysx.PhysXConfig = fitted
+    return True
+
+
 @functools.cache
 def prepare_process() -> None:
     """Apply what this machine needs; the tasks' package calls it when it is imported."""
     allow_pageable_host_memory()
+    fit_physx_threads()

@@ -25,6 +25,7 @@ BOUNDS: dict[str, tuple[int, int]] = {
     "max_iterations": (1, _LARGEST),
     "max_steps": (1, _LARGEST),
     "seed": (-1, 2**32 - 1),  # numpy takes no more than 32 bits; -1 draws one
+    "nproc_per_node": (1, 1024),
     "video_length": (1, _LARGEST),
     "video_interval": (1, _LARGEST),
     "capture_env_sensors": (0, _LARGEST),
@@ -59,6 +60,12 @@ def train_parser() -> Parser:
         action=argparse.BooleanOptionalAction,
         default=True,
         help="Restore the optimizer with the checkpoint; --no-resume_optimizer_state starts it afresh.",
+    )
+    parser.add_argument(
+        "--nproc_per_node",
+        type=int,
+        default=None,
+        help="Processes to share --num_envs out to on a CPU; as many as there are cores for when omitted.",
     )
     add_rsl_rl_args(parser)
     resume = parser.add_argument_group("resume", description="The older way to continue a run.")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -33,20 +34,26 @@ from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version, handle_deprecated_rsl
 from rsl_rl.runners import OnPolicyRunner
 
 from himloco_lab.cli.checks import check_launch
-from himloco_lab.cli.errors import INTERRUPTED
+from himloco_lab.cli.errors import FAILURE, INTERRUPTED, CliError
 from himloco_lab.cli.plan import Plan
 from himloco_lab.cli.runs import log_root, make_run_folder
+from himloco_lab.cli.workers import Workers
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
 from himloco_rl.runners import HIMOnPolicyRunner
 
 
-def execute(plan: Plan) -> int:
+def execute(plan: Plan, workers: Workers | None = None) -> int:
     """Make the run that *plan* describes and return the exit code.
 
+    Args:
+        plan: What to do.
+        workers: The further processes of the run, if it has any.
+
     Raises:
-        CliError: If physics, renderer and viewer cannot start here together, or the run's folder cannot be written.
+        CliError: If physics, renderer and viewer cannot start here together, the run's folder cannot be written, or a
+            worker fails.
     """
     args, env_cfg = plan.args, plan.env_cfg
     with (
@@ -64,7 +71,7 @@ def execute(plan: Plan) -> int:
         with launch_simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
             runner = _build(plan, log_dir, screen, cleanup)
             screen.close()
-            return _learn(plan, runner, log_dir)
+            return _learn(plan, runner, log_dir, workers)
 
 
 def _prepare_folder(plan: Plan) -> Path:
@@ -104,16 +111,24 @@ def _build(plan: Plan, log_dir: Path, screen: LoadingScreen, cleanup: contextlib
     return runner
 
 
-def _learn(plan: Plan, runner: OnPolicyRunner, log_dir: Path) -> int:
-    """Train to the end, or until Ctrl-C, which saves what has been learnt; return the exit code."""
+def _learn(plan: Plan, runner: OnPolicyRunner, log_dir: Path, workers: Workers | None) -> int:
+    """Train to the end, or until Ctrl-C or the loss of a worker, which save what has been learnt; return the code."""
     start = time.time()
+    # The scene and the modules are here to stay: the garbage collector need not walk through them again and again.
+    gc.collect()
+    gc.freeze()
     try:
         runner.learn(plan.agent_cfg.max_iterations, init_at_random_ep_len=plan.agent_cfg.init_at_random_ep_len)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError) as error:
+        failure = workers.failure(wait=5.0 if isinstance(error, RuntimeError) else 0.0) if workers else None
+        if failure is None and isinstance(error, RuntimeError):
+            raise
         if plan.rank == 0:
             path = log_dir / f"model_{runner.current_learning_iteration}.pt"
             runner.save(str(path))
             print(f"[INFO] Interrupted: saved {path}; --resume continues from it")
+        if failure is not None:
+            raise CliError(failure, FAILURE) from None
         return INTERRUPTED
     finally:
         flush = getattr(runner.logger.writer, "flush", None)  # TensorBoard's keeps the last seconds in memory

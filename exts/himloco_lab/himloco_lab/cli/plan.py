@@ -24,6 +24,7 @@ from himloco_lab.cli.machine import apply_device, apply_num_envs
 from himloco_lab.cli.overrides import resolve_configs
 from himloco_lab.cli.registry import find_task
 from himloco_lab.cli.runs import find_checkpoint, find_resumed_checkpoint, log_root
+from himloco_lab.cli.workers import choose_processes
 
 
 @dataclass
@@ -40,6 +41,8 @@ class Plan:
     """Checkpoint to continue from."""
     rank: int
     """Number of this process among those of a distributed run; only rank 0 writes."""
+    processes: int = 1
+    """Processes that this one shares the run's environments with, itself included."""
 
 
 def plan_run(argv: list[str]) -> Plan:
@@ -61,12 +64,14 @@ def plan_run(argv: list[str]) -> Plan:
     apply_device(args, overrides, env_cfg, agent_cfg)
     apply_num_envs(args, overrides, env_cfg)
     check_configs(env_cfg, agent_cfg)
+    processes = choose_processes(args, env_cfg)
+    env_cfg.scene.num_envs //= processes
     # every process draws its own numbers; numpy wants them in 32 bits
     env_cfg.seed = agent_cfg.seed = ((resolve_seed(agent_cfg.seed) or 0) + rank) % 2**32
     check_packages(args, agent_cfg)
     check_video(env_cfg, args)
     set_hydra_args(overrides)  # what Isaac Lab leaves in sys.argv, which Kit reads
-    return Plan(args, env_cfg, agent_cfg, _find_resume_path(args, agent_cfg), rank)
+    return Plan(args, env_cfg, agent_cfg, _find_resume_path(args, agent_cfg), rank, processes)
 
 
 def _apply_flags(args: argparse.Namespace, env_cfg: Any, agent_cfg: Any) -> None:

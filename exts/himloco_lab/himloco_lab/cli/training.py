@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from himloco_lab.cli.errors import run_command
+from himloco_lab.cli.errors import FAILURE, CliError, run_command
 from himloco_lab.cli.plan import plan_run
+from himloco_lab.cli.workers import Workers, follow_parent
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -15,8 +16,23 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _train(argv: list[str]) -> int:
+    follow_parent()
     plan = plan_run(argv)
+    workers = None
+    if plan.processes > 1:
+        envs = plan.env_cfg.scene.num_envs
+        print(f"[INFO] {plan.processes} processes of {envs} environments; set --nproc_per_node to change it")
+        workers = Workers(argv, plan.processes, plan.agent_cfg.seed, envs)
     # the learner takes seconds to load, which a mistake on the command line need not wait for
     from himloco_lab.cli.learning import execute
 
-    return execute(plan)
+    try:
+        return execute(plan, workers)
+    except KeyboardInterrupt:
+        failure = workers and workers.failure()
+        if failure:
+            raise CliError(failure, FAILURE) from None
+        raise
+    finally:
+        if workers:
+            workers.close()
