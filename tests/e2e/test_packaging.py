@@ -105,5 +105,5 @@ def test_registering_the_tasks_loads_no_simulator() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     tasks, simulators = done.stdout.split("\n")[:2]
-    assert {"Himloco-G1-Flat-v0", "Himloco-G1-Rough-v0"} <= set(tasks.split())
+    assert {"Himloco-G1-Flat-v0", "Himloco-G1-Rough-v0", "Himloco-G1-Rough-Perceptive-v0"} <= set(tasks.split())
     assert simulators == ""

@@ -207,3 +207,18 @@ def test_isaac_labs_own_train_trains_him(tmp_path):
     saved = torch.load(run / "model_1.pt", weights_only=True)
     assert any("estimator" in key for key in (*saved, *saved["actor_state_dict"])), list(saved)
     assert len(scalars(run)["Loss/estimator_swap_loss"]) == 2
+
+
+def test_a_policy_that_sees_the_ground_trains(repository, tmp_path):
+    script = str(repository / "scripts" / "train.py")
+    sizes = ["--num_envs", "4", "--max_iterations", "2", *SMALL[2:]]
+    result = train(tmp_path, sys.executable, script, "--task", "Himloco-G1-Rough-Perceptive-v0", *sizes)
+    assert result.returncode == 0, result.stderr[-3000:]
+    run = the_only_run(tmp_path)
+    assert run.parent.name == "himloco_g1_rough_perceptive"
+    first, last = (torch.load(run / f"model_{i}.pt", weights_only=True)["actor_state_dict"] for i in (0, 1))
+    assert first["terrain_encoder.0.weight"].shape == (128, 187)
+    assert first["mlp.0.weight"].shape[1] == 76 + 3 + 32 + 32
+    assert first["estimator.encoder.0.weight"].shape[1] == 6 * 76  # blind
+    assert not torch.equal(first["terrain_encoder.0.weight"], last["terrain_encoder.0.weight"])
+    assert all(value == value for tag, values in scalars(run).items() if tag.startswith("Loss/") for value in values)

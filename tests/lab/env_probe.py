@@ -16,14 +16,17 @@ from typing import Any
 
 import torch
 
+Experiments = dict[str, tuple[Callable[[Any], None], Callable[[Any], dict[str, object]]]]
+"""Name -> what changes the configuration beforehand, and what runs in the environment."""
+
 NUM_ENVS = 16
 
 CROWN = 0.43 + 0.08
 """Top of the head above the pelvis [m]: centre and radius of the head's contact shape; the link lies on the pelvis."""
 
 
-def main() -> None:
-    """Build the environment, run the experiments, save their findings."""
+def main(available: Experiments) -> None:
+    """Build the environment, run the experiments that the command line names, save their findings."""
     task, physics, names, out = sys.argv[1:5]
     from isaaclab.app import launch_simulation
     from isaaclab.envs import ManagerBasedRLEnv
@@ -35,7 +38,7 @@ def main() -> None:
     cfg: Any = load_cfg_from_registry(task, "env_cfg_entry_point")
     cfg.sim.physics = getattr(cfg.sim.physics, physics)
     cfg.sim.device, cfg.seed, cfg.scene.num_envs = "cpu", 7, NUM_ENVS
-    experiments = {name: EXPERIMENTS[name] for name in names.split(",")}
+    experiments = {name: available[name] for name in names.split(",")}
     for prepare, _ in experiments.values():
         prepare(cfg)
     with launch_simulation(cfg, argparse.Namespace(headless=True, device="cpu", visualizer=None)):
@@ -313,7 +316,7 @@ def nothing(cfg) -> None:
     """Leave the configuration alone."""
 
 
-EXPERIMENTS: dict[str, tuple[Callable, Callable]] = {
+EXPERIMENTS: Experiments = {
     "observe": (nothing, observe),
     "commands": (nothing, commands),
     "scan": (add_ray_caster, scan),
@@ -324,4 +327,4 @@ EXPERIMENTS: dict[str, tuple[Callable, Callable]] = {
 
 
 if __name__ == "__main__":
-    main()
+    main(EXPERIMENTS)

@@ -41,12 +41,12 @@ NOISE = np.concatenate(
 )
 
 
-def probe(folder: Path, task: str, physics: str, *experiments: str) -> dict[str, Any]:
+def probe(folder: Path, task: str, physics: str, *experiments: str, script: str = "env_probe.py") -> dict[str, Any]:
     """Run experiments one after the other in a process of their own: starting one takes longer than most of them."""
     out = folder / "-".join((task, physics, *experiments))
-    script = Path(__file__).with_name("env_probe.py")
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
-    command = [sys.executable, str(script), task, physics, ",".join(experiments), str(out)]
+    path = str(Path(__file__).with_name(script))
+    command = [sys.executable, path, task, physics, ",".join(experiments), str(out)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=550)
     assert out.is_file(), f"exit code {result.returncode}:\n{result.stdout[-2000:]}\n{result.stderr[-4000:]}"
     return torch.load(out, weights_only=True)

@@ -28,6 +28,10 @@ class HIMActorCfg(RslRlMLPModelCfg):
     """``preset`` ("homie": 256-256-32 with 64 prototypes, "himloco": 128-64-16 with 32) and any argument of
     :class:`himloco_rl.modules.HIMEstimator` that overrides it."""
 
+    terrain_cfg: dict | None = None
+    """None for a blind policy, or ``group``, an observation group that ``obs_groups["actor"]`` lists after the
+    history, and arguments of :class:`himloco_rl.modules.TerrainEncoder`, which codes that group for the policy."""
+
 
 @configclass
 class HIMSymmetryCfg(RslRlSymmetryCfg):

@@ -118,4 +118,5 @@ class EstimatorLearner:
 
     def _history(self, obs: TensorDict, mirrored: bool) -> torch.Tensor:
         """Histories as the networks see them, with mirror images below if asked for, shape [B or 2B, H·F]."""
-        return self.actor.obs_normalizer(rows(obs, self.actor.obs_groups, self.symmetry if mirrored else None))
+        flat = rows(obs, self.actor.obs_groups, self.symmetry if mirrored else None)
+        return self.actor.history(self.actor.obs_normalizer(flat))

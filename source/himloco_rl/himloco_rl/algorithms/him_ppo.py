@@ -202,13 +202,13 @@ class HIMPPO(PPO):
             features: [v̂, l̂] of the samples and, below them, of their mirror images, shape [B or 2B, 3 + D].
         """
         real = batch.actions.shape[0]
-        histories, critic_obs = (
+        actor_obs, critic_obs = (
             rows(batch.observations, model.obs_groups, self.symmetry_map if self.mirror.for_policy else None)
             for model in (self.actor, self.critic)
         )
-        frames = self.actor.current_frame(histories)
         with autocast(self.device, self.use_mixed_precision):
-            outputs = self.actor.mlp(torch.cat((frames, features), dim=-1)).float()
+            inputs = self.actor.policy_input(self.actor.obs_normalizer(actor_obs), features)
+            outputs = self.actor.mlp(inputs).float()
             values = self.critic.mlp(self.critic.obs_normalizer(critic_obs)).float()
 
         # The mirror image of an executed action has the original's old log-probability, advantage and return.
@@ -295,6 +295,6 @@ class HIMPPO(PPO):
         if mode in ("reduce-overhead", "max-autotune"):
             raise ValueError(f"torch_compile_mode={mode!r} needs CUDA graphs, which HIMPPO cannot use; use 'default'.")
         estimator = self.actor.estimator
-        networks = (self.actor.mlp, self.critic.mlp, estimator.encoder, estimator.target_encoder)
+        networks = [*self.actor.policy_networks(), self.critic.mlp, estimator.encoder, estimator.target_encoder]
         for network in networks if mode else ():
             network.compile(mode=mode)

@@ -9,6 +9,9 @@ The configuration is rsl_rl's dictionary with these additions (defaults shown)::
     actor = {
         "class_name": "himloco_rl.models:HIMActor",
         "estimator_cfg": {"preset": "homie"},   # or "himloco"; any argument of HIMEstimator overrides the preset
+        # or {"group": "height_scan", "hidden_dims": [128, 64], "latent_dim": 32}, with that group in
+        # obs_groups["actor"] after the history: a code of the terrain for the policy, not for the estimator
+        "terrain_cfg": None,
     }
     algorithm = {
         "class_name": "himloco_rl.algorithms:HIMPPO",

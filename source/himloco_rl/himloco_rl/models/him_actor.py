@@ -1,7 +1,11 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The HIM policy: the current frame, the estimated velocity and the latent in, a Gaussian over actions out."""
+"""The HIM policy: the current frame, the estimated velocity and the latent in, a Gaussian over actions out.
+
+With a terrain encoder, a code of the ground goes in too. The flat input of the policy, of its normaliser and of its
+exports is then [history | scan]: H frames of the history with the oldest first, and after them the values of the scan.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +21,20 @@ from rsl_rl.modules import HiddenState
 from rsl_rl.modules.distribution import Distribution
 from tensordict import TensorDict
 
-from himloco_rl.modules import HIMEstimator
+from himloco_rl.modules import HIMEstimator, TerrainEncoder
 
 
 class HIMActor(MLPModel):
     """MLP over [o_t, v̂, l̂], where the estimator reads the whole history (HIM paper, figure 2).
 
-    The observation group is a history, frame after frame with the oldest first, so that o_t are its last columns.
+    The first observation group is a history, frame after frame with the oldest first, so that o_t are its last columns.
     The estimator belongs to this model's state, but the policy's gradients never reach it:
-    :meth:`policy_parameters` are what PPO trains.
+    :meth:`policy_parameters` are what PPO trains. That includes the terrain encoder, if there is one; its code of the
+    second group is the last part of the MLP's input, and the estimator does not see that group.
     """
 
     estimator: HIMEstimator
+    terrain_encoder: TerrainEncoder | None
     distribution: Distribution
 
     def __init__(
@@ -43,20 +49,26 @@ class HIMActor(MLPModel):
         distribution_cfg: dict | None = None,
         history_length: int = 6,
         estimator_cfg: dict[str, Any] | None = None,
+        terrain_cfg: dict[str, Any] | None = None,
     ) -> None:
         """Build the policy and its estimator.
 
         Args:
             obs: Observations, group -> [N, D].
             obs_groups: Observation sets; "estimator" names the group that HIM predicts.
-            obs_set: The set this model reads, one group of history_length frames.
+            obs_set: The set this model reads: a group of history_length frames, and terrain_cfg's group after it.
             output_dim: Number of actions.
             hidden_dims: Hidden layers of the policy.
             activation: Activation of the policy.
-            obs_normalization: Normalise the history by running statistics (the estimator sees it normalised too).
+            obs_normalization: Normalise the input by running statistics (the estimator sees it normalised too).
             distribution_cfg: Distribution of the actions, see rsl_rl.
             history_length: Frames in the history.
             estimator_cfg: Arguments of :class:`HIMEstimator`, or its ``preset``.
+            terrain_cfg: None for a blind policy; else ``group``, the observation group of the terrain encoder, and
+                arguments of :class:`TerrainEncoder`, such as {"group": "height_scan", "latent_dim": 32}.
+
+        Raises:
+            ValueError: If the distribution is missing, or groups and their shapes do not fit.
         """
         if distribution_cfg is None:
             raise ValueError(
@@ -66,47 +78,84 @@ class HIMActor(MLPModel):
         # Plain attributes, because the base class asks for the input width while it builds itself.
         self.history_length = history_length
         self._estimator_cfg = dict(estimator_cfg or {"preset": "homie"})
-        history_dim = self._history_dim(obs, obs_groups, obs_set)
+        settings = dict(terrain_cfg or {})
+        self._terrain_group: str | None = settings.pop("group", None)
+        if settings and self._terrain_group is None:
+            raise ValueError(f"actor.terrain_cfg is {terrain_cfg} and names no 'group', the observations to encode.")
+        self._history_width = history_dim = self._history_dim(obs, obs_groups, obs_set)
         target_groups = obs_groups.get("estimator", ["estimator"])
         target_dim = sum(obs[group].shape[-1] for group in target_groups)
         estimator = HIMEstimator.from_cfg(history_dim, target_dim, self._estimator_cfg)
         self._feature_dim = estimator.feature_dim
         self._frame_dim = history_dim // history_length
+        terrain_encoder = None
+        if self._terrain_group is not None:
+            width = obs[self._terrain_group].shape[-1]
+            terrain_encoder = TerrainEncoder(width, **{"activation": activation, **settings})
+        self._terrain_dim = 0 if terrain_encoder is None else terrain_encoder.latent_dim
         super().__init__(
             obs, obs_groups, obs_set, output_dim, hidden_dims, activation, obs_normalization, distribution_cfg
         )
         self.estimator = estimator
+        self.terrain_encoder = terrain_encoder
+
+    def policy_networks(self) -> list[nn.Module]:
+        """The policy's MLP, and the terrain encoder if there is one."""
+        return [self.mlp] if self.terrain_encoder is None else [self.mlp, self.terrain_encoder]
 
     def policy_parameters(self) -> Iterator[nn.Parameter]:
-        """What PPO trains: the policy and its distribution, not the estimator."""
-        return chain(self.mlp.parameters(), self.distribution.parameters())
+        """What PPO trains: the policy, its distribution and its terrain encoder, not the estimator."""
+        return chain.from_iterable(part.parameters() for part in (*self.policy_networks(), self.distribution))
 
     def get_latent(
         self, obs: TensorDict, masks: torch.Tensor | None = None, hidden_state: HiddenState = None
     ) -> torch.Tensor:
-        """Input of the policy's MLP: [o_t, v̂, l̂], shape [N, frame + 3 + D]."""
-        history = self.obs_normalizer(obs[self.obs_groups[0]])
+        """Input of the policy's MLP, see :meth:`policy_input`."""
+        flat = super().get_latent(obs, masks, hidden_state)
         with torch.no_grad():  # the policy sends no gradient into the estimator
-            features = self.estimator.features(history)
-        return torch.cat((history[:, -self._frame_dim :], features), dim=-1)
+            features = self.estimator.features(self.history(flat))
+        return self.policy_input(flat, features)
 
-    def current_frame(self, history: torch.Tensor) -> torch.Tensor:
-        """The (normalised) newest frame of raw histories, shape [N, H*F] -> [N, F]."""
-        return self.obs_normalizer(history)[:, -self._frame_dim :]
+    def history(self, flat: torch.Tensor) -> torch.Tensor:
+        """What the estimator reads of flat, normalised inputs, shape [N, H*F + P] -> [N, H*F]."""
+        return flat[:, : self._history_width]
+
+    def policy_input(self, flat: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Input of the policy's MLP: [o_t, v̂, l̂] and the code of the terrain, if that is encoded.
+
+        Args:
+            flat: Normalised [history | scan], shape [N, H*F + P].
+            features: [v̂, l̂], shape [N, 3 + D].
+
+        Returns:
+            Shape [N, F + 3 + D], or with the code [N, F + 3 + D + E].
+        """
+        parts = [flat[:, self._history_width - self._frame_dim : self._history_width], features]
+        if self.terrain_encoder is not None:
+            parts.append(self.terrain_encoder(flat[:, self._history_width :]))
+        return torch.cat(parts, dim=-1)
 
     def as_jit(self) -> nn.Module:
-        """One fused graph history -> actions for TorchScript."""
+        """One fused graph [history | scan] -> actions for TorchScript."""
         return _FusedHIMActor(self)
 
     def as_onnx(self, verbose: bool) -> nn.Module:
-        """One fused graph history -> actions for ONNX."""
+        """One fused graph [history | scan] -> actions for ONNX."""
         return _OnnxHIMActor(self, verbose)
 
     def _history_dim(self, obs: TensorDict, obs_groups: dict[str, list[str]], obs_set: str) -> int:
         """Width of the history; explains what does not fit."""
-        groups = obs_groups[obs_set]
-        if len(groups) != 1:
-            raise ValueError(f"HIMActor reads one observation group, the history, but '{obs_set}' lists {groups}.")
+        groups, terrain = list(obs_groups[obs_set]), self._terrain_group
+        if terrain is None and len(groups) != 1:
+            raise ValueError(
+                f"HIMActor reads one observation group, the history, but '{obs_set}' lists {groups}; set"
+                " actor.terrain_cfg={'group': ...} if the second is for a terrain encoder."
+            )
+        if terrain is not None and groups[1:] != [terrain]:
+            raise ValueError(
+                f"actor.terrain_cfg encodes the observation group '{terrain}', but '{obs_set}' lists {groups}; it must"
+                f" list the history and '{terrain}', in this order (obs_groups)."
+            )
         shape = tuple(obs[groups[0]].shape)
         if len(shape) != 2 or self.history_length < 1 or shape[1] % self.history_length:
             raise ValueError(
@@ -117,31 +166,34 @@ class HIMActor(MLPModel):
 
     def _get_latent_dim(self) -> int:
         """Width of the policy's MLP input."""
-        return self._frame_dim + self._feature_dim
+        return self._frame_dim + self._feature_dim + self._terrain_dim
 
 
 class _FusedHIMActor(nn.Module):
-    """Normaliser, encoder, policy and output of a :class:`HIMActor` in one graph."""
+    """Normaliser, encoders, policy and output of a :class:`HIMActor` in one graph."""
 
     def __init__(self, model: HIMActor) -> None:
         """Copy what inference needs; the target encoder and the prototypes stay behind."""
         super().__init__()
         self.obs_normalizer = copy.deepcopy(model.obs_normalizer)
         self.encoder = copy.deepcopy(model.estimator.encoder)
+        self.terrain_encoder = copy.deepcopy(model.terrain_encoder)
         self.mlp = copy.deepcopy(model.mlp)
         self.deterministic_output = model.distribution.as_deterministic_output_module()
-        self.frame_start: int = model.obs_dim - model._frame_dim
+        self.history_dim: int = model._history_width
+        self.frame_start: int = model._history_width - model._frame_dim
         self.velocity_dim: int = model._feature_dim - model.estimator.latent_dim
 
     def forward(self, obs: torch.Tensor) -> torch.Tensor:
-        """Deterministic actions [N, A] of histories [N, H*F]."""
-        history = self.obs_normalizer(obs)
-        code = self.encoder(history)
+        """Deterministic actions [N, A] of flat inputs [history | scan], shape [N, H*F + P]."""
+        flat = self.obs_normalizer(obs)
+        code = self.encoder(flat[:, : self.history_dim])
         velocity = code[:, : self.velocity_dim]
         latent = nn.functional.normalize(code[:, self.velocity_dim :], dim=-1)
-        return self.deterministic_output(
-            self.mlp(torch.cat((history[:, self.frame_start :], velocity, latent), dim=-1))
-        )
+        parts = [flat[:, self.frame_start : self.history_dim], velocity, latent]
+        if self.terrain_encoder is not None:
+            parts.append(self.terrain_encoder(flat[:, self.history_dim :]))
+        return self.deterministic_output(self.mlp(torch.cat(parts, dim=-1)))
 
     @torch.jit.export
     def reset(self) -> None:

@@ -5,5 +5,14 @@
 
 from .him_estimator import ESTIMATOR_PRESETS, VELOCITY_DIM, HIMEstimator
 from .him_losses import sinkhorn, swap_loss, velocity_loss
+from .terrain_encoder import TerrainEncoder
 
-__all__ = ["ESTIMATOR_PRESETS", "VELOCITY_DIM", "HIMEstimator", "sinkhorn", "swap_loss", "velocity_loss"]
+__all__ = [
+    "ESTIMATOR_PRESETS",
+    "VELOCITY_DIM",
+    "HIMEstimator",
+    "TerrainEncoder",
+    "sinkhorn",
+    "swap_loss",
+    "velocity_loss",
+]

@@ -5,14 +5,15 @@
 
 import gymnasium as gym
 
-for _terrain in ("Rough", "Flat"):
+for _name in ("Rough", "Flat", "Rough-Perceptive"):
+    _class, _module = _name.replace("-", ""), _name.replace("-", "_").lower()
     gym.register(
-        id=f"Himloco-G1-{_terrain}-v0",
+        id=f"Himloco-G1-{_name}-v0",
         entry_point="isaaclab.envs:ManagerBasedRLEnv",
         disable_env_checker=True,
         kwargs={
-            "env_cfg_entry_point": f"{__name__}.{_terrain.lower()}_env_cfg:G1{_terrain}EnvCfg",
-            "rsl_rl_cfg_entry_point": f"{__name__}.agents.rsl_rl_him_cfg:G1{_terrain}HIMRunnerCfg",
+            "env_cfg_entry_point": f"{__name__}.{_module}_env_cfg:G1{_class}EnvCfg",
+            "rsl_rl_cfg_entry_point": f"{__name__}.agents.rsl_rl_him_cfg:G1{_class}HIMRunnerCfg",
             "default_agent": "rsl_rl",
         },
     )

@@ -54,6 +54,21 @@ def _term(
     )
 
 
+def _height_scan(noise: float = 0.0) -> ObsTerm:
+    """Build the scan of the ground: clip(z - 0.5 - h, +-1) x 5 at 17 x 11 = 187 points (facts 4.9).
+
+    Args:
+        noise: Half-width of the uniform noise on the height [m].
+    """
+    return ObsTerm(
+        func=mdp.terrain_scan,
+        params={"size": (1.6, 1.0), "resolution": 0.1},
+        noise=UniformNoiseCfg(n_min=-noise, n_max=noise) if noise else None,
+        clip=(-1.0, 1.0),
+        scale=5.0,
+    )
+
+
 @configclass
 class G1ObservationsCfg:
     """Observation groups of the G1 tasks."""
@@ -90,14 +105,7 @@ class G1ObservationsCfg:
         joint_vel = _term(mdp.joint_vel_rel, 0.05, asset_cfg=_joints())
         actions = _term(mdp.last_action, 1.0)
         base_lin_vel = _term(mdp.base_lin_vel, 2.0)
-        # clip(z - 0.5 - h, +-1) x 5 (facts 4.9)
-        height_scan: ObsTerm | None = ObsTerm(
-            func=mdp.terrain_scan,
-            # 17 x 11 = 187 points
-            params={"size": (1.6, 1.0), "resolution": 0.1},
-            clip=(-1.0, 1.0),
-            scale=5.0,
-        )
+        height_scan: ObsTerm | None = _height_scan()
 
         def __post_init__(self) -> None:
             """One clean frame."""
@@ -123,3 +131,22 @@ class G1ObservationsCfg:
     policy: PolicyCfg = PolicyCfg()
     critic: CriticCfg = CriticCfg()
     estimator: EstimatorCfg = EstimatorCfg()
+
+
+@configclass
+class G1PerceptiveObservationsCfg(G1ObservationsCfg):
+    """The same, and a scan for a policy that sees the ground."""
+
+    @configclass
+    class HeightScanCfg(ObsGroup):
+        """What a depth camera or a map of the ground would tell the policy; noisy, one frame."""
+
+        # HIMLoco's noise of half a unit on the scaled heights: 0.5 / 5 (facts 4.9)
+        height_scan = _height_scan(noise=0.1)
+
+        def __post_init__(self) -> None:
+            """One noisy frame."""
+            self.enable_corruption = True
+            self.concatenate_terms = True
+
+    height_scan: HeightScanCfg = HeightScanCfg()

@@ -51,3 +51,14 @@ class G1FlatHIMRunnerCfg(G1RoughHIMRunnerCfg):
         self.algorithm.lam = 0.92
         self.algorithm.estimator_schedule = "after"
         self.algorithm.estimator_num_epochs = 1
+
+
+@configclass
+class G1RoughPerceptiveHIMRunnerCfg(G1RoughHIMRunnerCfg):
+    """Himloco-G1-Rough-Perceptive-v0: the policy also gets a code of the height scan; the estimator stays blind."""
+
+    def __post_init__(self) -> None:
+        """State the differences."""
+        self.experiment_name = "himloco_g1_rough_perceptive"
+        self.obs_groups = {**self.obs_groups, "actor": ["policy", "height_scan"]}
+        self.actor.terrain_cfg = {"group": "height_scan", "hidden_dims": [128, 64], "latent_dim": 32}
