@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from isaaclab.envs.mdp import reset_root_state_uniform
@@ -205,12 +205,12 @@ class disturbances_by_survival(ManagerTermBase):
             env: The environment.
         """
         super().__init__(cfg, env)
-        self._command = cast("GaitCommand", env.command_manager.get_term(cfg.params["command_name"]))
+        self._command = cast("GaitCommand", env.command_manager.get_term(str(cfg.params["command_name"])))
         self._lowest, self._upright = self._command.cfg.ranges.height
         events = env.event_manager
         names = [name for mode in ("reset", "interval") for name in events.active_terms.get(mode, [])]
         self._events = {name: events.get_term_cfg(name) for name in names}
-        self._full = {name: dict(term.params) for name, term in self._events.items()}
+        self._full: dict[str, dict[str, Any]] = {name: dict(term.params) for name, term in self._events.items()}
         # Steps since the reset: the environment's own counter starts at random so that time-outs spread out
         self._born = torch.zeros(env.num_envs, dtype=torch.long, device=env.device)
         self._steps_lasted = torch.zeros((), device=env.device)
