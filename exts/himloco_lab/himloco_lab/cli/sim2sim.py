@@ -140,7 +140,8 @@ def _simulate(args: argparse.Namespace) -> None:
         watchers = list(_watchers(args, robot, cleanup))
 
         def on_step(stepped: MujocoRobot) -> bool:
-            return all([watcher(stepped) is not False for watcher in watchers])
+            wishes = [watcher(stepped) for watcher in watchers]  # ask every one before any may end it
+            return False not in wishes
 
         report = run(PolicyLoop(manifest, robot, policy), command, args.duration, on_step)
     _tell(args, command, report)

@@ -220,13 +220,13 @@ def _check(manifest: Manifest) -> None:
             raise ManifestError(f"joints.{joint.name}.driven_by {joint.driven_by!r}: must be one of {DRIVERS}")
         if min(joint.stiffness, joint.damping, joint.effort_limit, joint.armature) < 0.0 or joint.lower > joint.upper:
             raise ManifestError(f"joints.{joint.name}: gains and limits must not be negative, nor lower above upper")
-    _check_observation(observation, manifest)
     _known(action.joints, names, "action.joints")
     width = len(action.joints)
     _same("output.width", manifest.output.width, "action.joints", width)
     _same("action.offset", len(action.offset), "action.joints", width)
     if isinstance(action.scale, tuple):
         _same("action.scale", len(action.scale), "action.joints", width)
+    _check_observation(observation, manifest)
     driven = {joint.name for joint in manifest.joints if joint.driven_by == "policy"}
     if driven != set(action.joints):
         odd = sorted(driven ^ set(action.joints))

@@ -10,16 +10,14 @@ import math
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 
 class ManifestError(ValueError):
     """A manifest, or the policy beside it, that cannot be used: names the culprit and the remedy."""
 
 
-def build(cls: type[T], content: Any, path: str) -> T:
+def build[T](cls: type[T], content: Any, path: str) -> T:
     """Return a dataclass filled from a mapping, its fields checked against their annotations.
 
     Args:
