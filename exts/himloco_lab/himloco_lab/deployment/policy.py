@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -120,5 +121,5 @@ def _fits(tensor: Any, name: str, width: int) -> bool:
     return tensor.name == name and tensor.type == "tensor(float)" and batch_is_free and shape[1] == width
 
 
-def _describe(tensors: list[Any]) -> str:
+def _describe(tensors: Sequence[Any]) -> str:
     return ", ".join(f"{t.name} {list(t.shape)} {t.type}" for t in tensors) or "nothing"
