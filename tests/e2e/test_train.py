@@ -105,6 +105,65 @@ def test_tensorboard_has_losses_rewards_curricula_and_speed(trained):
     assert len(curves["Train/mean_episode_length"]) > 0
 
 
+def test_a_runs_curves_can_be_kept(trained, repository, tmp_path):
+    _, folder, _ = trained
+    command = [sys.executable, str(repository / "scripts" / "plot_run.py"), str(the_only_run(folder))]
+    result = train(tmp_path, *command, "--out", "kept/curve")
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert (tmp_path / "kept" / "curve.png").read_bytes().startswith(b"\x89PNG")
+    lines = [line.split(",") for line in (tmp_path / "kept" / "curve.csv").read_text().splitlines()]
+    curve = dict(zip(lines[0], zip(*lines[1:], strict=True), strict=True))
+    assert curve["iteration"] == ("0", "1", "2")
+    assert [float(value) for value in curve["samples"]] == pytest.approx([192, 384, 576], abs=3)  # 8 robots, 24 steps
+    lengths = scalars(the_only_run(folder))["Train/mean_episode_length"]
+    assert [float(value) for value in curve["length"]] == pytest.approx(lengths, rel=1e-4)
+
+
+def test_the_newest_checkpoint_exports_and_the_files_agree(trained, repository):
+    """ONNX Runtime and TorchScript against the model on a thousand observations: the command itself compares."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    task, folder, _ = trained
+    command = [sys.executable, str(repository / "scripts" / "export.py"), "--task", task, "--device", "cpu"]
+    result = train(folder, *command)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-3000:]
+    assert re.search(r"ONNX Runtime: largest difference \d\.\de-\d\d over 1000 observations", result.stdout)
+    exported = the_only_run(folder) / "exported"
+    assert sorted(path.name for path in exported.iterdir()) == ["policy.onnx", "policy.pt", "policy.yaml"]
+    manifest = yaml.safe_load((exported / "policy.yaml").read_text())
+    session = onnxruntime.InferenceSession(str(exported / "policy.onnx"), providers=["CPUExecutionProvider"])
+    inside = json.loads(session.get_modelmeta().custom_metadata_map["himloco_manifest"])
+    assert inside == {key: value for key, value in manifest.items() if key != "files"}
+    assert [list(i.shape) for i in session.get_inputs()] == [[1, manifest["input"]["width"]]] == [[1, 456]]
+    assert manifest["task"] == task
+    assert manifest["action"]["scale"] == 0.25
+    # facts 4.3: left leg -0.1, 0, 0, 0.3, -0.2, 0, and the right one alike
+    assert manifest["action"]["offset"] == pytest.approx([-0.1, 0.0, 0.0, 0.3, -0.2, 0.0] * 2)
+    terms = {term["name"]: term for term in manifest["observation"]["terms"]}
+    assert [(name, term["width"]) for name, term in terms.items()] == [
+        *(("velocity_command", 3), ("height_command", 1), ("base_ang_vel", 3), ("projected_gravity", 3)),
+        *(("joint_pos", 27), ("joint_vel", 27), ("actions", 12)),
+    ]
+    assert terms["velocity_command"]["scale"] == [2.0, 2.0, 0.5]
+    joints = {joint["name"]: joint for joint in manifest["joints"]}
+    assert list(joints) == terms["joint_pos"]["joints"]
+    assert [joint["driven_by"] for joint in joints.values()] == ["policy"] * 12 + ["command"] * 15
+    assert joints["left_knee_joint"]["stiffness"] == 150.0
+    assert joints["left_ankle_pitch_joint"]["effort_limit"] == 35.0
+
+
+def test_a_checkpoint_of_another_size_is_refused_by_name(trained, repository):
+    task, folder, _ = trained
+    model = the_only_run(folder) / "model_0.pt"
+    other = {"Himloco-G1-Flat-v0": "Himloco-G1-Rough-v0", "Himloco-G1-Rough-v0": "Himloco-G1-Flat-v0"}[task]
+    alone = folder / "alone.pt"  # without its params, so that the task's own network sizes are used
+    alone.write_bytes(model.read_bytes())
+    command = [sys.executable, str(repository / "scripts" / "export.py"), "--task", other, "--checkpoint", str(alone)]
+    result = train(folder, *command, "--device", "cpu", "--output_dir", str(folder / "out"))
+    assert result.returncode == 1, result.stdout[-2000:] + result.stderr[-3000:]
+    assert f"error: {alone} does not fit {other}: " in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_resume_continues_from_the_newest_model(trained, repository):
     task, folder, _ = trained
     if "Rough" in task:

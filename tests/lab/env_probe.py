@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from disturbances import disturbances, everything_at_full
 
 Experiments = dict[str, tuple[Callable[[Any], None], Callable[[Any], dict[str, object]]]]
 """Name -> what changes the configuration beforehand, and what runs in the environment."""
@@ -149,6 +150,7 @@ def stand_on_heads(env, ids: torch.Tensor) -> None:
 
 def commands(env) -> dict[str, object]:
     """Many samples of the commands, the delays and the masses."""
+    everything_at_full(env)
     env.reset()
     gait = env.command_manager.get_term("base_velocity")
     arms = env.command_manager.get_term("upper_body")
@@ -319,6 +321,7 @@ def nothing(cfg) -> None:
 EXPERIMENTS: Experiments = {
     "observe": (nothing, observe),
     "commands": (nothing, commands),
+    "disturbances": (nothing, disturbances),
     "scan": (add_ray_caster, scan),
     "curricula": (nothing, curricula),
     "stand": (nothing, stand),

@@ -94,7 +94,7 @@ def test_what_does_not_fit_is_named(content: dict[str, Any], path: str, value: A
         assert part in str(caught.value)
 
 
-@pytest.mark.parametrize("path", ["action.clip", "source", "files", "observation.clip_input"])
+@pytest.mark.parametrize("path", ["action.clip", "source", "files", "observation.clip_input", "observation.extra"])
 def test_what_may_be_left_out(content: dict[str, Any], path: str) -> None:
     *parents, last = path.split(".")
     place = content[parents[0]] if parents else content

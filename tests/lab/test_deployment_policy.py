@@ -106,6 +106,18 @@ def test_a_policy_that_sees_more_than_a_robot_measures() -> None:
         ObservationBuilder(dataclasses.replace(base, observation=Observation(2, scan)))
 
 
+def test_a_policy_with_a_scan_beside_its_history() -> None:
+    """The perceptive task's layout counts into the input's width; a robot without a map cannot run it, and says so."""
+    base = _manifest()
+    seen = dataclasses.replace(base.observation, extra=(Term("height_scan", 2, points=((0.0, 0.1), (0.1, 0.1))),))
+    with pytest.raises(ManifestError, match=r"input.width has 30.*height_scan 2 makes 32"):
+        dataclasses.replace(base, observation=seen)
+    perceptive = dataclasses.replace(base, observation=seen, input=Tensor("obs", 32))
+    assert Manifest.from_dict(perceptive.to_dict()) == perceptive
+    with pytest.raises(ManifestError, match="height_scan"):
+        ObservationBuilder(perceptive)
+
+
 def test_an_action_of_the_wrong_width() -> None:
     with pytest.raises(ValueError, match=r"actions has shape \[2\].*\[1\]"):
         ObservationBuilder(_manifest()).observe(STATE, COMMAND, np.zeros(2))

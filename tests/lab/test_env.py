@@ -61,7 +61,7 @@ def on_rough(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def on_flat(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("flat")
-    return probe(folder, "Himloco-G1-Flat-v0", "ovphysx", "motion", "stand", "commands")
+    return probe(folder, "Himloco-G1-Flat-v0", "ovphysx", "motion", "stand", "commands", "disturbances")
 
 
 @pytest.fixture(scope="module")
@@ -284,6 +284,25 @@ def test_levels_and_reach_follow_the_tracking(on_rough: dict[str, Any]) -> None:
     assert found["restored"]["levels"].tolist() == found["levels"].tolist()
     assert found["restored"]["ratio"] == pytest.approx(0.15)
     assert found["restored"]["counter"] == found["counter"]
+
+
+def test_disturbances_grow_with_survival(on_flat: dict[str, Any]) -> None:
+    """Ranges of facts 4.6 and 4.4 times the ratio; the hip pitch stands at -0.1, the knee at 0.3, the rest at 0."""
+    found = on_flat["disturbances"]
+    for ratio in (0.0, 0.5, 1.0):
+        drawn = found[str(ratio)]
+        assert drawn["velocity"].abs().amax() == pytest.approx(0.5 * ratio, rel=0.02, abs=1e-6)
+        # U(0.8, 1.2) of 0.3 and U(-0.1, 0.1): 0.16 at most, at the knee
+        most = float(drawn["joints"].abs().amax())
+        assert 0.95 * 0.16 * ratio - 1e-6 <= most <= 0.16 * ratio + 1e-6
+        assert drawn["height"].min() == pytest.approx(0.74 - 0.5 * ratio, abs=0.02)
+        # a push goes `ratio` of the way from 2 m/s to U(-0.5, 0.5)
+        low, high = 2.0 - 2.5 * ratio, 2.0 - 1.5 * ratio
+        assert drawn["pushed"].min() >= low - 1e-5 and drawn["pushed"].max() <= high + 1e-5
+        assert drawn["pushed"].max() - drawn["pushed"].min() > 0.95 * ratio - 1e-5
+    # 199 steps are no interval; shares of 0.9 and 0.51 lift the ratio, 0.4 leaves it, 0.2 takes it to 0 and no lower
+    assert found["path"] == pytest.approx([0.0, 0.1, 0.2, 0.2, 0.1, 0.0, 0.0])
+    assert found["state"]["ratio"] == pytest.approx(0.0)
 
 
 def test_physx_repeats_bit_for_bit(on_flat: dict[str, Any], tmp_path: Path) -> None:

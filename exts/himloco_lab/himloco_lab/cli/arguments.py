@@ -103,6 +103,28 @@ def agent_parser(policy: str) -> Parser:
     return parser
 
 
+def export_parser() -> Parser:
+    """Return the parser of ``scripts/export.py``."""
+    parser = Parser(description="Export a trained policy to ONNX and TorchScript, and check the files.")
+    parser.add_argument("--task", type=str, default=None, help="Name of the task.")
+    parser.add_argument(
+        "--checkpoint",
+        type=str,
+        default="latest",
+        help="latest, a file, or a run folder (its newest model); the newest checkpoint of the task when omitted.",
+    )
+    parser.add_argument(
+        "--output_dir", type=str, default=None, help="Where the files go; the run's folder exported when omitted."
+    )
+    parser.add_argument("--agent", type=str, default=AGENT_ENTRY, help="Key of the learner's configuration.")
+    parser.add_argument("--seed", type=int, default=0, help="Seed of the observations that the files are checked on.")
+    parser.add_argument(
+        "--disable_fabric", action="store_true", default=False, help="Disable fabric and use USD I/O operations."
+    )
+    _add_launcher_args(parser)
+    return parser
+
+
 def _add_launcher_args(parser: argparse.ArgumentParser) -> None:
     add_launcher_args(parser)
     parser.add_argument(

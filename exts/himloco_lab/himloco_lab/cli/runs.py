@@ -9,7 +9,9 @@ import re
 import zipfile
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import yaml
 from isaaclab_rl.entrypoints.common import CHECKPOINT_SELECTORS, resolve_checkpoint_selector
 from isaaclab_rl.utils.wandb import is_wandb_checkpoint, resolve_wandb_checkpoint
 
@@ -22,6 +24,34 @@ MODEL_PATTERN = r"model_.*\.pt"
 def log_root(experiment: str) -> Path:
     """Return the folder of an experiment's runs, below the working directory as in Isaac Lab."""
     return (Path("logs") / "rsl_rl" / experiment).absolute()
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without code; the tuples that Isaac Lab writes become lists."""
+
+
+def _as_list(loader: yaml.SafeLoader, node: yaml.SequenceNode) -> list[Any]:
+    return loader.construct_sequence(node, deep=True)
+
+
+_PlainLoader.add_constructor("tag:yaml.org,2002:python/tuple", _as_list)  # pyright: ignore[reportArgumentType]
+
+
+def recorded_agent(checkpoint: Path) -> dict[str, Any]:
+    """Return the learner's configuration that stands beside a checkpoint, or nothing if it stands alone.
+
+    Raises:
+        CliError: If the file is there and cannot be read.
+    """
+    path = checkpoint.parent / "params" / "agent.yaml"
+    try:
+        recorded = yaml.load(path.read_text(), _PlainLoader)
+    except FileNotFoundError:
+        return {}
+    except (OSError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise CliError(f"cannot read {path} ({reason}); move it away to use the task's own", FAILURE) from None
+    return recorded if isinstance(recorded, dict) else {}
 
 
 def make_run_folder(root: Path, run_name: str, timestamp: str | None = None) -> Path:

@@ -50,7 +50,7 @@ def homie_manifest(robot: str) -> Manifest:
     return Manifest(
         task="none",
         robot=robot,
-        input=Tensor("obs", observation.history_length * observation.frame_width),
+        input=Tensor("obs", observation.width),
         output=Tensor("actions", len(legs)),
         timing=Timing(physics_dt=0.005, decimation=4, policy_dt=0.02),
         observation=observation,

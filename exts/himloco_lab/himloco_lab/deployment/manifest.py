@@ -61,10 +61,13 @@ class Term:
     joints: tuple[str, ...] | None = None
     """Joints of a joint term, in its order."""
 
+    points: tuple[tuple[float, ...], ...] | None = None
+    """Where a scan of the ground looks, x forward and y to the left of the base [m]."""
+
 
 @dataclass(frozen=True)
 class Observation:
-    """The network's input: some frames, one after the other."""
+    """The network's input: some frames, one after the other, and what it sees once only."""
 
     history_length: int
     terms: tuple[Term, ...]
@@ -72,16 +75,25 @@ class Observation:
     clip_input: float | None = None
     """Half-width that the whole input is clipped to after scaling."""
 
+    extra: tuple[Term, ...] = ()
+    """Terms that follow the history, without one of their own."""
+
     @property
     def frame_width(self) -> int:
         """Values of one frame."""
         return sum(term.width for term in self.terms)
 
     @property
+    def width(self) -> int:
+        """Values of the whole input."""
+        return self.history_length * self.frame_width + sum(term.width for term in self.extra)
+
+    @property
     def layout(self) -> str:
         """The input in words, for people who must find out why another does not fit."""
         terms = " + ".join(f"{term.name} {term.width}" for term in self.terms)
-        return f"{self.history_length} frames x ({terms} = {self.frame_width})"
+        extra = "".join(f" + {term.name} {term.width}" for term in self.extra)
+        return f"{self.history_length} frames x ({terms} = {self.frame_width}){extra}"
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,7 @@ class Action:
 
     joints: tuple[str, ...]
     scale: float | tuple[float, ...]
-    offset: tuple[float, ...]
+    offset: float | tuple[float, ...]
     """[rad]"""
 
     clip: float | None = None
@@ -223,9 +235,9 @@ def _check(manifest: Manifest) -> None:
     _known(action.joints, names, "action.joints")
     width = len(action.joints)
     _same("output.width", manifest.output.width, "action.joints", width)
-    _same("action.offset", len(action.offset), "action.joints", width)
-    if isinstance(action.scale, tuple):
-        _same("action.scale", len(action.scale), "action.joints", width)
+    for name, value in (("action.offset", action.offset), ("action.scale", action.scale)):
+        if isinstance(value, tuple):
+            _same(name, len(value), "action.joints", width)
     _check_observation(observation, manifest)
     driven = {joint.name for joint in manifest.joints if joint.driven_by == "policy"}
     if driven != set(action.joints):
@@ -238,7 +250,7 @@ def _check_observation(observation: Observation, manifest: Manifest) -> None:
         raise ManifestError(f"observation.history_length {observation.history_length}: must be at least 1")
     if observation.history_order not in ORDERS:
         raise ManifestError(f"observation.history_order {observation.history_order!r}: must be one of {ORDERS}")
-    for term in observation.terms:
+    for term in (*observation.terms, *observation.extra):
         at = f"observation.terms.{term.name}"
         if isinstance(term.scale, tuple):
             _same(f"{at}.scale", len(term.scale), f"{at}.width", term.width)
@@ -251,8 +263,7 @@ def _check_observation(observation: Observation, manifest: Manifest) -> None:
             _same(f"{at}.joints", len(term.joints), f"{at}.width", term.width)
         if term.name == "actions":
             _same(f"{at}.width", term.width, "output.width", manifest.output.width)
-    needed = observation.history_length * observation.frame_width
-    _same("input.width", manifest.input.width, observation.layout, needed)
+    _same("input.width", manifest.input.width, observation.layout, observation.width)
 
 
 def _same(name: str, value: int, other: str, expected: int) -> None:

@@ -87,8 +87,11 @@ class ObservationBuilder:
             ManifestError: If it asks for something that a robot state does not hold, such as a height scan.
         """
         self._observation = manifest.observation
-        for term in self._observation.terms:
+        for term in (*self._observation.terms, *self._observation.extra):
             _check_term(term)
+        if self._observation.extra:
+            names = ", ".join(term.name for term in self._observation.extra)
+            raise ManifestError(f"the policy sees {names} beside its history, which is not built here: use another")
         self._default_pos = np.array([joint.default_pos for joint in manifest.joints])
         places = {name: place for place, name in enumerate(manifest.joint_names)}
         self._joint_ids = {term.name: [places[name] for name in term.joints or ()] for term in self._observation.terms}

@@ -5,7 +5,7 @@ from isaaclab.envs.mdp import *
 
 from .actions import CommandedJointPositionActionCfg, DelayedJointPositionActionCfg
 from .commands import GaitCommandCfg, UpperBodyCommandCfg
-from .curriculums import terrain_levels_by_tracking, upper_body_ratio
+from .curriculums import disturbances_by_survival, terrain_levels_by_tracking, upper_body_ratio
 from .events import (
     push_by_replacing_velocity,
     randomize_masses,
@@ -22,6 +22,7 @@ __all__ = [
     "GaitCommandCfg",
     "UpperBodyCommandCfg",
     "contact_force_above",
+    "disturbances_by_survival",
     "height_command",
     "push_by_replacing_velocity",
     "randomize_masses",

@@ -1,14 +1,17 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Curriculum terms: terrain levels and the upper body's reach."""
+"""Curriculum terms: terrain levels, the upper body's reach, and how hard an episode is to survive."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from isaaclab.envs.mdp import reset_root_state_uniform
 from isaaclab.managers import CurriculumTermCfg, ManagerTermBase
+
+from .events import push_by_replacing_velocity, reset_joints_around_default
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
@@ -179,3 +182,118 @@ class upper_body_ratio(ManagerTermBase):
         self._share_sum.fill_(state["share_sum"])
         self._episodes = int(state["episodes"])
         self._last_check = self._env.common_step_counter - int(state["steps_since_check"])
+
+
+class disturbances_by_survival(ManagerTermBase):
+    """Start episodes gently, and the rougher the longer they last.
+
+    A ratio r from 0 to 1 scales what the task's events and commands throw at a robot: the random velocity and joint
+    positions at a reset, the pushes, and how deep a squat may be. At r = 1 they are the task's own. Every ``interval``
+    environment steps r grows by ``step`` if the episodes that ended since then lasted longer than ``up_share`` of a
+    full one on average, and shrinks if they lasted less than ``down_share``.
+
+    HOMIE has no such curriculum: its 4096 robots see enough lucky starts among the hard ones. A few hundred do not.
+    """
+
+    _env: ManagerBasedRLEnv
+
+    def __init__(self, cfg: CurriculumTermCfg, env: ManagerBasedRLEnv) -> None:
+        """Note the task's own ranges and start with the gentlest.
+
+        Args:
+            cfg: The configuration of the term.
+            env: The environment.
+        """
+        super().__init__(cfg, env)
+        self._command = cast("GaitCommand", env.command_manager.get_term(str(cfg.params["command_name"])))
+        self._lowest, self._upright = self._command.cfg.ranges.height
+        events = env.event_manager
+        names = [name for mode in ("reset", "interval") for name in events.active_terms.get(mode, [])]
+        self._events = {name: events.get_term_cfg(name) for name in names}
+        self._full: dict[str, dict[str, Any]] = {name: dict(term.params) for name, term in self._events.items()}
+        # Steps since the reset: the environment's own counter starts at random so that time-outs spread out
+        self._born = torch.zeros(env.num_envs, dtype=torch.long, device=env.device)
+        self._steps_lasted = torch.zeros((), device=env.device)
+        self._episodes = 0
+        self._last_check = 0
+        self.ratio = 0.0
+        self._apply()
+
+    def __call__(
+        self,
+        env: ManagerBasedRLEnv,
+        env_ids: torch.Tensor | slice,
+        command_name: str,
+        up_share: float = 0.5,
+        down_share: float = 0.25,
+        step: float = 0.1,
+        interval: int = 200,
+    ) -> float:
+        """Collect the ended episodes and, when it is time, move the ratio.
+
+        Args:
+            env: The environment.
+            env_ids: The environments that are about to be reset.
+            command_name: The gait command, whose squats get deeper.
+            up_share: Share of a full episode above which the ratio grows.
+            down_share: Share below which it shrinks.
+            step: What is added or taken.
+            interval: Environment steps between two checks.
+
+        Returns:
+            The ratio r.
+        """
+        now = env.common_step_counter
+        if now > 0:
+            lasted = now - self._born[env_ids]
+            self._steps_lasted += lasted.sum()
+            self._episodes += len(lasted)
+        self._born[env_ids] = now
+        if now - self._last_check >= interval and self._episodes:
+            share = float(self._steps_lasted) / self._episodes / env.max_episode_length
+            change = step if share > up_share else -step if share < down_share else 0.0
+            self.ratio = min(max(self.ratio + change, 0.0), 1.0)
+            self._steps_lasted.zero_()
+            self._episodes, self._last_check = 0, now
+            self._apply()
+        return self.ratio
+
+    def _apply(self) -> None:
+        """Scale the events' and the command's ranges by the ratio."""
+        self._command.cfg.ranges.height = (
+            self._upright - self.ratio * (self._upright - self._lowest),
+            self._upright,
+        )
+        for name, term in self._events.items():
+            full = self._full[name]
+            if term.func is push_by_replacing_velocity:
+                term.params["strength"] = self.ratio * full.get("strength", 1.0)
+            elif term.func is reset_joints_around_default:
+                term.params["scale_range"] = tuple(1.0 + self.ratio * (bound - 1.0) for bound in full["scale_range"])
+                term.params["offset_range"] = tuple(self.ratio * bound for bound in full["offset_range"])
+            elif isinstance(term.func, reset_root_state_uniform):
+                ranges = full["velocity_range"].items()
+                term.params["velocity_range"] = {
+                    axis: tuple(self.ratio * bound for bound in ends) for axis, ends in ranges
+                }
+
+    def state_dict(self) -> dict[str, float | int]:
+        """Return what a resumed run needs."""
+        return {
+            "ratio": self.ratio,
+            "steps_lasted": float(self._steps_lasted),
+            "episodes": self._episodes,
+            "steps_since_check": self._env.common_step_counter - self._last_check,
+        }
+
+    def load_state_dict(self, state: dict[str, float | int]) -> None:
+        """Continue from :meth:`state_dict`.
+
+        Args:
+            state: What :meth:`state_dict` returned.
+        """
+        self.ratio = float(state["ratio"])
+        self._steps_lasted.fill_(state["steps_lasted"])
+        self._episodes = int(state["episodes"])
+        self._last_check = self._env.common_step_counter - int(state["steps_since_check"])
+        self._apply()

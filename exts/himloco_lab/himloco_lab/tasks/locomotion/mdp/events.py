@@ -160,6 +160,7 @@ def push_by_replacing_velocity(
     env_ids: torch.Tensor,
     velocity_range: dict[str, tuple[float, float]],
     asset_cfg: SceneEntityCfg = SceneEntityCfg("robot"),
+    strength: float = 1.0,
 ) -> None:
     """Push the robot by replacing components of its base velocity.
 
@@ -172,10 +173,12 @@ def push_by_replacing_velocity(
         velocity_range: "x", "y", "z" [m/s], "roll", "pitch", "yaw" [rad/s] -> range in the world frame; what is not
             named keeps its velocity.
         asset_cfg: The robot.
+        strength: 1 replaces the velocity, 0 leaves it, and what is between goes part of the way.
     """
     asset: Articulation = env.scene[asset_cfg.name]
     velocity = asset.data.root_vel_w.torch[env_ids].clone()
     for name, bounds in velocity_range.items():
         column = ("x", "y", "z", "roll", "pitch", "yaw").index(name)
-        velocity[:, column] = sample_uniform(*bounds, (velocity.shape[0],), env.device)
+        pushed = sample_uniform(*bounds, (velocity.shape[0],), env.device)
+        velocity[:, column] = torch.lerp(velocity[:, column], pushed, strength)
     asset.write_root_velocity_to_sim_index(root_velocity=velocity, env_ids=env_ids)

@@ -3,14 +3,30 @@
 
 """The G1 on flat ground."""
 
+# Isaac Lab makes terms from classes too, and its annotations of func do not say so.
+# pyright: reportArgumentType=false
+
+from isaaclab.managers import CurriculumTermCfg
 from isaaclab.utils import configclass
 
-from .rough_env_cfg import G1RoughEnvCfg
+from ... import mdp
+from .rough_env_cfg import G1CurriculumCfg, G1RoughEnvCfg
+
+
+@configclass
+class G1FlatCurriculumCfg(G1CurriculumCfg):
+    """What gets harder on flat ground, where a few hundred robots shall learn."""
+
+    disturbances: CurriculumTermCfg | None = CurriculumTermCfg(
+        func=mdp.disturbances_by_survival, params={"command_name": "base_velocity"}
+    )
 
 
 @configclass
 class G1FlatEnvCfg(G1RoughEnvCfg):
     """Himloco-G1-Flat-v0."""
+
+    curriculum: G1FlatCurriculumCfg = G1FlatCurriculumCfg()
 
     def __post_init__(self) -> None:
         """Level the ground."""

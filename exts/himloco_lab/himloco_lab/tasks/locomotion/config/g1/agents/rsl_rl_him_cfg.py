@@ -46,7 +46,7 @@ class G1FlatHIMRunnerCfg(G1RoughHIMRunnerCfg):
         # The scaled observations that balance depends on are a tenth of those that hardly change.
         self.actor.obs_normalization = self.critic.obs_normalization = True
         # A few million samples instead of HOMIE's billions: bolder steps, nearer horizon (docs/training.md has trials).
-        self.algorithm.desired_kl = 0.02
+        self.algorithm.desired_kl = 0.06
         self.algorithm.gamma = 0.98
         self.algorithm.lam = 0.92
         self.algorithm.estimator_schedule = "after"

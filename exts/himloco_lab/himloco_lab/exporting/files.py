@@ -1,0 +1,128 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Writing an exported policy, and running the files before anybody else does."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnxruntime
+import torch
+import yaml
+
+from himloco_rl.models import HIMActor
+
+TOLERANCE = 1.0e-5
+"""Largest difference of an action between the files and the model they were made from."""
+METADATA_KEY = "himloco_manifest"
+"""Where the ONNX file holds the manifest, as JSON."""
+ONNX, TORCHSCRIPT, MANIFEST = "policy.onnx", "policy.pt", "policy.yaml"
+"""Names of the three files; the first two are Isaac Lab's."""
+
+
+def write_files(actor: HIMActor, manifest: dict[str, Any], folder: Path) -> None:
+    """Write the policy in both forms, and the manifest into the ONNX file and beside it.
+
+    The files are made elsewhere and moved, so that *folder* never holds half of an export.
+
+    Args:
+        actor: The model.
+        manifest: What :func:`.describe.describe_policy` returned, with format, task and source.
+        folder: Where the files go.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as made:
+        place = Path(made)
+        torch.jit.script(actor.as_jit().to("cpu").eval()).save(str(place / TORCHSCRIPT))
+        _write_onnx(actor, manifest, place / ONNX)
+        digests = {f"{kind}_sha256": _sha256(place / name) for kind, name in _FILES.items()}
+        whole = {**manifest, "files": {**_FILES, **digests}}
+        (place / MANIFEST).write_text(yaml.safe_dump(whole, sort_keys=False, width=120))
+        for name in (TORCHSCRIPT, ONNX, MANIFEST):
+            os.replace(place / name, folder / name)
+
+
+_FILES = {"onnx": ONNX, "torchscript": TORCHSCRIPT}
+
+
+def compare_files(actor: HIMActor, observations: torch.Tensor, folder: Path) -> dict[str, float]:
+    """Run the files on real observations and compare them with the model.
+
+    Args:
+        actor: The model they were made from.
+        observations: Flat inputs of the policy, shape [M, width].
+        folder: Where the files are.
+
+    Returns:
+        ``onnx_difference`` and ``torchscript_difference``, the largest of any action; ``onnx_ms`` and
+        ``torchscript_ms``, the median time of a step on one core [ms].
+    """
+    rows = observations.cpu().split(1)
+    # the model's own forward, not the fused copy that the files were made from
+    with torch.no_grad():
+        latent = actor.obs_normalizer(observations)
+        features = actor.estimator.features(actor.history(latent))
+        mean = actor.mlp(actor.policy_input(latent, features))
+        expected = actor.distribution.deterministic_output(mean).cpu()
+    session = onnxruntime.InferenceSession(str(folder / ONNX), _one_thread(), providers=["CPUExecutionProvider"])
+    script = torch.jit.load(str(folder / TORCHSCRIPT), map_location="cpu").eval()
+    results: dict[str, float] = {}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for kind, run in (
+            ("onnx", lambda row: torch.from_numpy(session.run(["actions"], {"obs": row.numpy()})[0])),
+            ("torchscript", script),
+        ):
+            actions, seconds = [], []
+            with torch.inference_mode():
+                for row in rows:
+                    start = time.perf_counter()
+                    actions.append(run(row))
+                    seconds.append(time.perf_counter() - start)
+            results[f"{kind}_difference"] = float((torch.cat(actions) - expected).abs().max())
+            results[f"{kind}_ms"] = 1e3 * sorted(seconds)[len(seconds) // 2]
+    finally:
+        torch.set_num_threads(threads)
+    return results
+
+
+def _write_onnx(actor: HIMActor, manifest: dict[str, Any], path: Path) -> None:
+    """One ONNX file, weights inside, checked, with the manifest in its metadata."""
+    model = actor.as_onnx(verbose=False).to("cpu").eval()
+    with contextlib.redirect_stdout(io.StringIO()):  # the exporter tells its steps
+        torch.onnx.export(
+            model,
+            model.get_dummy_inputs(),  # pyright: ignore[reportCallIssue]  # rsl_rl's export protocol
+            str(path),
+            opset_version=18,
+            input_names=model.input_names,  # pyright: ignore[reportArgumentType]
+            output_names=model.output_names,  # pyright: ignore[reportArgumentType]
+            external_data=False,
+            verbose=False,
+        )
+    graph = onnx.load(str(path))
+    entry = graph.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, json.dumps(manifest)
+    onnx.checker.check_model(graph, full_check=True)
+    onnx.save(graph, str(path))
+
+
+def _one_thread() -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return options
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
