@@ -4,9 +4,12 @@
 """What all tests share: the repository's folder, and no way out to the network."""
 
 import ipaddress
+import json
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -23,6 +26,31 @@ settings.load_profile("himloco_lab")
 def repository() -> Path:
     """Folder of the repository."""
     return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def make_onnx() -> Callable[..., Path]:
+    """Return a function that writes a linear policy, actions = observation @ weights, as an ONNX file."""
+
+    def make(path: Path, inputs: int = 456, outputs: int = 12, metadata: Any = None, gain: float = 0.01) -> Path:
+        import numpy as np
+        import onnx
+
+        weights = gain * np.random.default_rng(0).standard_normal((inputs, outputs))
+        graph = onnx.helper.make_graph(
+            [onnx.helper.make_node("MatMul", ["obs", "weights"], ["actions"])],
+            "policy",
+            [onnx.helper.make_tensor_value_info("obs", onnx.TensorProto.FLOAT, [1, inputs])],
+            [onnx.helper.make_tensor_value_info("actions", onnx.TensorProto.FLOAT, [1, outputs])],
+            [onnx.numpy_helper.from_array(weights.astype(np.float32), "weights")],
+        )
+        model = onnx.helper.make_model(graph, ir_version=10, opset_imports=[onnx.helper.make_opsetid("", 17)])
+        if metadata is not None:
+            onnx.helper.set_model_props(model, {"himloco_manifest": json.dumps(metadata)})
+        onnx.save(model, str(path))
+        return path
+
+    return make
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ the gains, the default pose, and the few primitives that touch the world. Builde
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.metadata
 import re
 import site
@@ -170,3 +171,24 @@ class RobotDescription:
     def default_pos_of(self, joint: str) -> float:
         """Return the default position of a joint [rad]."""
         return self.default_joint_pos.get(joint, 0.0)
+
+
+def is_contactless(first: str, second: str, description: RobotDescription) -> bool:
+    """Whether the description lets these two bodies pass through each other."""
+    return any(
+        re.fullmatch(a, one) and re.fullmatch(b, other)
+        for a, b in description.contactless_pairs
+        for one, other in ((first, second), (second, first))
+    )
+
+
+def find_description(reference: str) -> RobotDescription:
+    """Return the description that ``"package.module:NAME"`` refers to."""
+    module, _, name = str(reference).partition(":")
+    try:
+        description = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"No robot description at '{reference}': give 'package.module:NAME' ({error}).") from error
+    if not isinstance(description, RobotDescription):
+        raise TypeError(f"'{reference}' is a {type(description).__name__}, not a RobotDescription.")
+    return description

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import MISSING
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import isaaclab.sim as sim_utils
 from isaaclab.utils import configclass
 
-from .description import RobotDescription
+from .description import find_description
 
 if TYPE_CHECKING:
     from pxr import Usd
@@ -53,15 +52,3 @@ class RobotUsdFileCfg(sim_utils.UsdFileCfg):
     robot: str = MISSING  # pyright: ignore[reportAssignmentType]
     """The robot to build, as ``"package.module:NAME"`` of its description: configurations are copied, overridden and
     written to YAML, which a name survives unchanged."""
-
-
-def find_description(reference: str) -> RobotDescription:
-    """Return the description that ``"package.module:NAME"`` refers to."""
-    module, _, name = str(reference).partition(":")
-    try:
-        description = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"No robot description at '{reference}': give 'package.module:NAME' ({error}).") from error
-    if not isinstance(description, RobotDescription):
-        raise TypeError(f"'{reference}' is a {type(description).__name__}, not a RobotDescription.")
-    return description

@@ -22,13 +22,12 @@ read it. ``pxr`` is imported inside the functions: configuration modules may imp
 from __future__ import annotations
 
 import itertools
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .description import Contact, Primitive, RobotDescription
+from .description import Contact, Primitive, RobotDescription, is_contactless
 from .meshes import merge_visuals
 from .urdf import Body, RevoluteJoint, RigidBodyModel, pose
 
@@ -200,15 +199,6 @@ def _filter_pairs(stage: Usd.Stage, model: RigidBodyModel, description: RobotDes
         if is_contactless(first, second, description):
             relation = UsdPhysics.FilteredPairsAPI.Apply(stage.GetPrimAtPath(body_path(first)))
             relation.CreateFilteredPairsRel().AddTarget(body_path(second))
-
-
-def is_contactless(first: str, second: str, description: RobotDescription) -> bool:
-    """Whether the description lets these two bodies pass through each other."""
-    return any(
-        re.fullmatch(a, one) and re.fullmatch(b, other)
-        for a, b in description.contactless_pairs
-        for one, other in ((first, second), (second, first))
-    )
 
 
 def principal_axes(inertia: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

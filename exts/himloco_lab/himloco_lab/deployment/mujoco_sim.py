@@ -1,0 +1,217 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+# pyright: reportAttributeAccessIssue=false
+# (MuJoCo's compiled module tells a type checker nothing about itself)
+
+"""A robot in MuJoCo that takes what a policy gives and tells what a policy needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from himloco_lab.assets.description import RobotDescription
+from himloco_lab.assets.mjcf_builder import GROUND, HeightField, make_spec
+
+from .manifest import Manifest
+from .observations import RobotState
+from .schema import ManifestError
+
+Array = np.ndarray
+
+FALL_TILT = 0.9273
+"""Angle between the base's z axis and the vertical beyond which a robot has fallen [rad]: arccos 0.6."""
+
+FOOT_HEIGHT = 0.02
+"""Added to the base's height above the lower ankle, as the height command is defined [m]."""
+
+_TRUNK = r"pelvis|torso.*|trunk|base.*"  # bodies that touch the ground in a fall only
+_BLOWN_UP = [int(getattr(mujoco.mjtWarning, f"mjWARN_BADQ{what}")) for what in ("POS", "VEL", "ACC")]
+
+
+@dataclass(frozen=True)
+class Wrench:
+    """A force [N] and a torque [N m] on a body at its centre of mass, in the world frame; shape ``[3]`` each."""
+
+    body: str
+    force: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    torque: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+TorqueHook = Callable[[float, Array], Array]
+"""Takes the time [s] and the PD law's torques [N m], shape ``[J]``, returns those to apply, before the effort limits.
+It is called in every physics step."""
+
+
+class MujocoRobot:
+    """A robot on the ground, stepped at the policy's rate.
+
+    Joints are in the manifest's order everywhere. The PD law is the training's: its torque is computed anew in every
+    physics step and clipped to the effort limits.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        description: RobotDescription,
+        terrain: HeightField | None = None,
+        seed: int = 0,
+        *,
+        visuals: bool = False,
+        reset_noise: float = 0.0,
+    ) -> None:
+        """Build the model and put the robot on its feet.
+
+        Args:
+            manifest: Joints, gains, rates and the meaning of an action.
+            description: The robot that the manifest names.
+            terrain: The ground; level at z = 0 when None.
+            seed: Seed of the resets' noise.
+            visuals: Whether to load the meshes, which takes seconds.
+            reset_noise: Half-width of the uniform noise on joint positions at a reset [rad].
+
+        Raises:
+            ManifestError: If the manifest's joints are not the description's.
+        """
+        if set(manifest.joint_names) != set(description.joints):
+            odd = ", ".join(sorted(set(manifest.joint_names) ^ set(description.joints)))
+            raise ManifestError(f"the manifest and the robot {description.name} disagree about {odd}: give its --robot")
+        self.manifest = manifest
+        self.model: mujoco.MjModel = make_spec(
+            description, timestep=manifest.timing.physics_dt, terrain=terrain, visuals=visuals
+        ).compile()
+        self.data = mujoco.MjData(self.model)
+        self._generator = np.random.default_rng(seed)
+        self._reset_noise = reset_noise
+        joints = [self.model.joint(name) for name in manifest.joint_names]
+        self._qpos_ids = np.array([joint.qposadr[0] for joint in joints])
+        self._dof_ids = np.array([joint.dofadr[0] for joint in joints])
+        self._motor_ids = np.array([self.model.actuator(name).id for name in manifest.joint_names])
+        self._default_pos, self._stiffness, self._damping, self.effort_limit = np.array(
+            [(joint.default_pos, joint.stiffness, joint.damping, joint.effort_limit) for joint in manifest.joints]
+        ).T
+        self.model.dof_armature[self._dof_ids] = [joint.armature for joint in manifest.joints]
+        self.model.actuator_ctrlrange[self._motor_ids] = np.stack([-self.effort_limit, self.effort_limit], axis=1)
+        self._action_ids = np.array([manifest.joint_names.index(name) for name in manifest.action.joints])
+        self._places = {name: place for place, name in enumerate(manifest.joint_names)}
+        self._root = self.model.body(1).id
+        self._feet = [self.model.body(name).id for name in description.foot_bodies]
+        names = [self.model.body(body).name for body in range(self.model.nbody)]
+        self._trunk = {body for body, name in enumerate(names) if re.fullmatch(_TRUNK, name)} | {self._root}
+        self._ground = self.model.geom(GROUND).id
+        self.energy = 0.0
+        """Mechanical work of the joints since the reset, braking counted as work [J]."""
+        self.torque = np.zeros(len(joints))
+        """Torques of the last physics step [N m], shape ``[J]``."""
+        self.reset()
+
+    def reset(self) -> None:
+        """Stand the robot up in its default pose at the origin, at rest, at the manifest's spawn height."""
+        mujoco.mj_resetData(self.model, self.data)
+        noise = self._generator.uniform(-1.0, 1.0, len(self._qpos_ids)) * self._reset_noise
+        self.data.qpos[:7] = [0.0, 0.0, self.manifest.spawn_height, 1.0, 0.0, 0.0, 0.0]
+        low, high = self.model.jnt_range[self.model.dof_jntid[self._dof_ids]].T
+        self.data.qpos[self._qpos_ids] = np.clip(self._default_pos + noise, low, high)
+        self.energy = 0.0
+        self.torque = np.zeros(len(self._qpos_ids))
+        mujoco.mj_forward(self.model, self.data)
+
+    def step(
+        self,
+        action: Array,
+        upper_body_targets: Mapping[str, float] | None = None,
+        *,
+        torque_hook: TorqueHook | None = None,
+        wrench: Wrench | None = None,
+    ) -> None:
+        """Advance one policy step.
+
+        Args:
+            action: The policy's raw output, shape ``[A]``.
+            upper_body_targets: Targets of joints that the policy does not drive [rad]; others hold their default.
+            torque_hook: Changes the torques before the effort limits clip them.
+            wrench: Acts on a body throughout the step.
+        """
+        targets = self.targets(action, upper_body_targets)
+        data = self.data
+        data.xfrc_applied[:] = 0.0
+        if wrench is not None:
+            data.xfrc_applied[self.model.body(wrench.body).id] = [*wrench.force, *wrench.torque]
+        dt = self.manifest.timing.physics_dt
+        for _ in range(self.manifest.timing.decimation):
+            velocity = data.qvel[self._dof_ids]
+            torque = self._stiffness * (targets - data.qpos[self._qpos_ids]) - self._damping * velocity
+            if torque_hook is not None:
+                torque = torque_hook(float(data.time), torque)
+            self.torque = np.clip(torque, -self.effort_limit, self.effort_limit)
+            data.ctrl[self._motor_ids] = self.torque
+            self.energy += float(np.abs(self.torque * velocity).sum()) * dt
+            # forces and integration, then poses and contacts: what is read afterwards belongs to the new positions
+            mujoco.mj_step2(self.model, data)
+            mujoco.mj_step1(self.model, data)
+
+    def targets(self, action: Array, upper_body_targets: Mapping[str, float] | None = None) -> Array:
+        """Return all joints' position targets [rad], shape ``[J]``, for a raw action, shape ``[A]``."""
+        rule = self.manifest.action
+        limited = action if rule.clip is None else np.clip(action, -rule.clip, rule.clip)
+        targets = self._default_pos.copy()
+        targets[self._action_ids] = np.asarray(rule.offset) + np.asarray(rule.scale) * limited
+        for name, target in (upper_body_targets or {}).items():
+            if self._places.get(name) is None or self._places[name] in self._action_ids:
+                raise ValueError(f"Joint '{name}' is not one that the policy leaves to others.")
+            targets[self._places[name]] = target
+        return targets
+
+    @property
+    def state(self) -> RobotState:
+        """What the robot's sensors tell, without noise."""
+        return RobotState(
+            base_ang_vel=self.data.qvel[3:6].copy(),  # MuJoCo states a free joint's rotation in its own frame
+            projected_gravity=-self._rotation[2],
+            joint_pos=self.data.qpos[self._qpos_ids],
+            joint_vel=self.data.qvel[self._dof_ids],
+        )
+
+    @property
+    def _rotation(self) -> Array:
+        """Rotation from the base's frame to the world's, shape ``[3, 3]``."""
+        return self.data.xmat[self._root].reshape(3, 3)
+
+    @property
+    def lin_vel(self) -> Array:
+        """Velocity of the base's centre of mass in the base's frame [m/s], shape ``[3]``, as Isaac Lab tells it."""
+        return self._rotation.T @ self.data.qvel[:3] + np.cross(self.data.qvel[3:6], self.model.body_ipos[self._root])
+
+    @property
+    def base_height(self) -> float:
+        """Height of the base above the lower ankle plus :data:`FOOT_HEIGHT` [m]: what the height command means."""
+        return float(self.data.xpos[self._root, 2] - self.data.xpos[self._feet, 2].min()) + FOOT_HEIGHT
+
+    @property
+    def tilt(self) -> float:
+        """Angle between the base's z axis and the vertical [rad]."""
+        return float(np.arccos(np.clip(self._rotation[2, 2], -1.0, 1.0)))
+
+    def ground_contacts(self) -> set[str]:
+        """Return the names of the bodies that touch the ground."""
+        return {self.model.body(body).name for body in self._grounded()}
+
+    def _grounded(self) -> set[int]:
+        pairs = self.data.contact.geom  # [C, 2]
+        touching = pairs[(pairs == self._ground).any(axis=1)]
+        return {int(body) for body in self.model.geom_bodyid[touching].reshape(-1)} - {0}
+
+    @property
+    def has_diverged(self) -> bool:
+        """Whether the physics blew up since the reset."""
+        return any(self.data.warning[kind].number > 0 for kind in _BLOWN_UP)
+
+    @property
+    def has_fallen(self) -> bool:
+        """Whether the robot leans beyond :data:`FALL_TILT`, its trunk is on the ground, or the physics blew up."""
+        return self.tilt > FALL_TILT or not self._trunk.isdisjoint(self._grounded()) or self.has_diverged

@@ -1,0 +1,155 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""From a robot's raw state to the network's flat input, exactly as the manifest says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .manifest import JOINT_TERMS, Manifest, Term
+from .schema import ManifestError
+
+Array = np.ndarray
+
+KNOWN_TERMS = {
+    "velocity_command": 3,
+    "height_command": 1,
+    "base_ang_vel": 3,
+    "projected_gravity": 3,
+    "joint_pos": None,
+    "joint_vel": None,
+    "actions": None,
+}
+"""Terms that a robot can measure by itself, with their width; None where the joints or the action decide."""
+
+
+@dataclass(frozen=True)
+class RobotState:
+    """What the IMU and the joint encoders of a robot tell."""
+
+    base_ang_vel: Array
+    """Angular velocity of the base in its own frame [rad/s], shape ``[3]``."""
+
+    projected_gravity: Array
+    """Unit vector of gravity in the base's frame, shape ``[3]``."""
+
+    joint_pos: Array
+    """[rad], in the manifest's order, shape ``[J]``."""
+
+    joint_vel: Array
+    """[rad/s], in the manifest's order, shape ``[J]``."""
+
+
+class FrameHistory:
+    """The last frames; the first one after a reset fills all."""
+
+    def __init__(self, length: int, width: int, newest_first: bool = False) -> None:
+        """Create an empty history.
+
+        Args:
+            length: Number of frames H.
+            width: Values of a frame W.
+            newest_first: Whether the flat vector begins with the newest frame.
+        """
+        self._frames = np.zeros((length, width), np.float32)  # [H, W], oldest first
+        self._newest_first = newest_first
+        self._is_empty = True
+
+    def reset(self) -> None:
+        """Forget all frames."""
+        self._is_empty = True
+
+    def append(self, frame: Array) -> Array:
+        """Take a frame, shape ``[W]``, and return all of them in one vector, shape ``[H * W]``."""
+        if self._is_empty:
+            self._frames[:] = frame
+            self._is_empty = False
+        else:
+            self._frames[:-1] = self._frames[1:].copy()
+            self._frames[-1] = frame
+        frames = self._frames[::-1] if self._newest_first else self._frames
+        return frames.reshape(-1).copy()
+
+
+class ObservationBuilder:
+    """Builds the input of a policy step after step."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        """Look the joints up and lay out the frame.
+
+        Args:
+            manifest: The policy's manifest.
+
+        Raises:
+            ManifestError: If it asks for something that a robot state does not hold, such as a height scan.
+        """
+        self._observation = manifest.observation
+        for term in (*self._observation.terms, *self._observation.extra):
+            _check_term(term)
+        if self._observation.extra:
+            names = ", ".join(term.name for term in self._observation.extra)
+            raise ManifestError(f"the policy sees {names} beside its history, which is not built here: use another")
+        self._default_pos = np.array([joint.default_pos for joint in manifest.joints])
+        places = {name: place for place, name in enumerate(manifest.joint_names)}
+        self._joint_ids = {term.name: [places[name] for name in term.joints or ()] for term in self._observation.terms}
+        self._action_width = manifest.output.width
+        newest_first = self._observation.history_order == "newest-first"
+        self._history = FrameHistory(self._observation.history_length, self._observation.frame_width, newest_first)
+
+    def reset(self) -> None:
+        """Begin a new episode: the next frame fills the history."""
+        self._history.reset()
+
+    def frame(self, state: RobotState, command: Array, last_action: Array) -> Array:
+        """Return one frame of scaled values, shape ``[W]``.
+
+        Args:
+            state: What the robot measures.
+            command: vx, vy [m/s], yaw rate [rad/s], height [m]; shape ``[4]``.
+            last_action: The policy's last raw output; zeros before the first. Shape ``[A]``.
+        """
+        raw = {
+            "velocity_command": command[:3],
+            "height_command": command[3:4],
+            "base_ang_vel": state.base_ang_vel,
+            "projected_gravity": state.projected_gravity,
+            "joint_pos": state.joint_pos - self._default_pos,
+            "joint_vel": state.joint_vel,
+            "actions": last_action,
+        }
+        parts = []
+        for term in self._observation.terms:
+            value = raw[term.name]
+            if term.name in JOINT_TERMS:
+                value = value[self._joint_ids[term.name]]
+            if value.shape != (term.width,):
+                raise ValueError(f"{term.name} has shape {list(value.shape)}, the manifest says [{term.width}].")
+            if term.clip is not None:
+                value = np.clip(value, *term.clip)
+            parts.append(value * np.asarray(term.scale))
+        return np.concatenate(parts)
+
+    def observe(self, state: RobotState, command: Array, last_action: Array) -> Array:
+        """Append a frame and return the network's input, shape ``[1, H * W]`` (float32).
+
+        Args:
+            state: What the robot measures.
+            command: vx, vy [m/s], yaw rate [rad/s], height [m]; shape ``[4]``.
+            last_action: The policy's last raw output, shape ``[A]``.
+        """
+        flat = self._history.append(self.frame(state, command, last_action))
+        limit = self._observation.clip_input
+        return (flat if limit is None else flat.clip(-limit, limit))[None, :]
+
+
+def _check_term(term: Term) -> None:
+    if term.name not in KNOWN_TERMS:
+        raise ManifestError(
+            f"the policy sees {term.name!r}, which is not built here: use a policy of {', '.join(KNOWN_TERMS)}"
+        )
+    width = KNOWN_TERMS[term.name]
+    if width is not None and term.width != width:
+        raise ManifestError(f"observation.terms.{term.name}.width {term.width}: it has {width} values")
