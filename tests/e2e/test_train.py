@@ -150,6 +150,12 @@ def test_the_newest_checkpoint_exports_and_the_files_agree(trained, repository):
     assert joints["left_knee_joint"]["stiffness"] == 150.0
     assert joints["left_ankle_pitch_joint"]["effort_limit"] == 35.0
 
+    # and MuJoCo runs it from the manifest alone
+    command = [sys.executable, str(repository / "scripts" / "sim2sim.py"), "--policy", str(exported), "--duration", "1"]
+    result = train(folder, *command, "--json", "mujoco.json")
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert json.loads((folder / "mujoco.json").read_text())["duration"] == pytest.approx(1.0)
+
 
 def test_a_checkpoint_of_another_size_is_refused_by_name(trained, repository):
     task, folder, _ = trained
