@@ -37,6 +37,24 @@ def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     return run
 
 
+def test_the_policy_that_comes_along_stands(repository: Path, tmp_path: Path) -> None:
+    """Trained in PhysX on a laptop's CPU, it keeps the G1 upright in MuJoCo; zero actions fall within 1.1 s."""
+    kept = repository / "exts" / "himloco_lab" / "himloco_lab" / "policies" / "g1_stand"
+    falls = {}
+    for name in (str(kept), "zero"):
+        command = [sys.executable, str(repository / "scripts/sim2sim.py"), "--policy", name, "--duration", "5"]
+        done = subprocess.run(
+            [*command, "--json", "out.json"], cwd=tmp_path, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        found = json.loads((tmp_path / "out.json").read_text())
+        falls[name] = found["falls"]
+        if name == str(kept):
+            assert found["survival_time"] == pytest.approx(5.0)
+            assert found["error_height"] < 0.05 and found["error_vel_xy"] < 0.05
+    assert falls[str(kept)] == 0 and falls["zero"] >= 3
+
+
 def test_a_policy_for_two_seconds(repository: Path, tmp_path: Path, make_onnx: Callable[..., Path]) -> None:
     """In a process of its own, without a display: the table, the JSON, and the same again with the same seed."""
     make_onnx(tmp_path / "policy.onnx", metadata=CONTENT)
