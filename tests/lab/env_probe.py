@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -254,7 +256,7 @@ def curricula(env) -> dict[str, object]:
     term = env.curriculum_manager._term_cfgs
     levels_term, ratio_term = term[0], term[1]
     # as if nothing had happened before
-    ratio_term.func.load_state_dict({"share_sum": 0.0, "episodes": 0, "steps_since_check": 0})
+    ratio_term.func.load_state_dict({"sum": 0.0, "episodes": 0, "steps_since_check": 0})
     arms.ratio = 0.0
     best = env.reward_manager.get_term_cfg("tracking_x_vel").weight * env.max_episode_length_s
     sums = env.reward_manager._episode_sums["tracking_x_vel"]
@@ -314,6 +316,18 @@ def stand(env) -> dict[str, object]:
     return {"lowest_ankle": torch.stack(lowest)}
 
 
+def idle(env) -> dict[str, object]:
+    """How often the process's threads wake up in a second in which nobody asks anything of them."""
+
+    def switches() -> int:
+        statuses = [path.read_text() for path in Path("/proc/self/task").glob("*/status")]
+        return sum(int(line.split()[1]) for text in statuses for line in text.splitlines() if "_ctxt_sw" in line)
+
+    before = switches()
+    time.sleep(1.0)
+    return {"wakeups": switches() - before}
+
+
 def nothing(cfg) -> None:
     """Leave the configuration alone."""
 
@@ -326,6 +340,7 @@ EXPERIMENTS: Experiments = {
     "curricula": (nothing, curricula),
     "stand": (nothing, stand),
     "motion": (nothing, motion),
+    "idle": (nothing, idle),
 }
 
 

@@ -14,8 +14,8 @@ from typing import Any
 from himloco_lab.cli.errors import FAILURE, CliError
 
 ENVS_PER_CORE = 128
-"""Environments per core on a CPU: what Python does in a step takes as long for 64 robots as for 128 a core, so fewer
-would leave time unused; more only make iterations longer."""
+"""Environments per core on a CPU: two cores trained 1,070 to 1,230 env-steps/s with 256 robots and 720 to 1,160
+with 128 in neighbouring runs (docs/training.md), as what Python does in a step hardly depends on their number."""
 MAX_CPU_ENVS = 1024
 """More environments than this learn no better per sample on a CPU's budget of samples."""
 BASE_MEMORY = 2 * 1024**3

@@ -55,13 +55,14 @@ def homie_manifest(robot: str) -> Manifest:
         timing=Timing(physics_dt=0.005, decimation=4, policy_dt=0.02),
         observation=observation,
         action=Action(legs, 0.25, tuple(description.default_pos_of(joint) for joint in legs), 100.0),
-        joints=tuple(_joint(description, model.joints[joint], joint in legs) for joint in description.joints),
+        joints=tuple(describe_joint(description, model.joints[joint], joint in legs) for joint in description.joints),
         command=Command((-0.8, 1.2), (-0.5, 0.5), (-0.8, 0.8), (0.24, 0.74), (0.0, 0.0, 0.0, 0.74)),
         spawn_height=round(standing_height(model, description) + description.spawn_clearance, 4),
     )
 
 
-def _joint(description: RobotDescription, urdf: RevoluteJoint, driven: bool) -> Joint:
+def describe_joint(description: RobotDescription, urdf: RevoluteJoint, driven: bool) -> Joint:
+    """Return gains and limits of a joint; ``driven`` by the policy, or by a command."""
     spec = description.actuator_of(urdf.name)
     return Joint(
         name=urdf.name,

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import torch
 
-from himloco_lab.assets.spawner import find_description
+from himloco_lab.assets.description import find_description
 from himloco_lab.assets.urdf import load_model
+from himloco_lab.deployment.homie import describe_joint
 from himloco_rl.extensions import ObservationLayout, ObservationTerm
 
 FORMAT = "himloco-policy/1"
@@ -90,25 +92,8 @@ def _action(env: Any, clip_actions: float | None) -> dict[str, Any]:
 def _joints(robot: str, driven: list[str]) -> list[dict[str, Any]]:
     """Gains and limits of all joints, in the description's order."""
     description = find_description(robot)
-    model = load_model(description)
-    entries = []
-    for name in description.joints:
-        spec, joint = description.actuator_of(name), model.joints[name]
-        entries.append(
-            {
-                "name": name,
-                "default_pos": description.default_pos_of(name),
-                "stiffness": spec.stiffness,
-                "damping": spec.damping,
-                "effort_limit": joint.effort if spec.effort_limit is None else spec.effort_limit,
-                "velocity_limit": joint.velocity if spec.velocity_limit is None else spec.velocity_limit,
-                "armature": spec.armature,
-                "lower": float(joint.lower),
-                "upper": float(joint.upper),
-                "driven_by": "policy" if name in driven else "command",
-            }
-        )
-    return entries
+    joints = load_model(description).joints
+    return [asdict(describe_joint(description, joints[name], name in driven)) for name in description.joints]
 
 
 def _command(env: Any) -> dict[str, Any]:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import os
@@ -16,18 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-import onnxruntime
 import torch
 import yaml
 
+from himloco_lab.deployment.files import MANIFEST_FILE, METADATA_KEY, ONNX_FILE, digest, open_session
 from himloco_rl.models import HIMActor
 
 TOLERANCE = 1.0e-5
 """Largest difference of an action between the files and the model they were made from."""
-METADATA_KEY = "himloco_manifest"
-"""Where the ONNX file holds the manifest, as JSON."""
-ONNX, TORCHSCRIPT, MANIFEST = "policy.onnx", "policy.pt", "policy.yaml"
-"""Names of the three files; the first two are Isaac Lab's."""
+TORCHSCRIPT_FILE = "policy.pt"
+"""Name of the TorchScript file; it and the ONNX file's are Isaac Lab's."""
 
 
 def write_files(actor: HIMActor, manifest: dict[str, Any], folder: Path) -> None:
@@ -43,16 +40,16 @@ def write_files(actor: HIMActor, manifest: dict[str, Any], folder: Path) -> None
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as made:
         place = Path(made)
-        torch.jit.script(actor.as_jit().to("cpu").eval()).save(str(place / TORCHSCRIPT))
-        _write_onnx(actor, manifest, place / ONNX)
-        digests = {f"{kind}_sha256": _sha256(place / name) for kind, name in _FILES.items()}
+        torch.jit.script(actor.as_jit().to("cpu").eval()).save(str(place / TORCHSCRIPT_FILE))
+        _write_onnx(actor, manifest, place / ONNX_FILE)
+        digests = {f"{kind}_sha256": digest(place / name) for kind, name in _FILES.items()}
         whole = {**manifest, "files": {**_FILES, **digests}}
-        (place / MANIFEST).write_text(yaml.safe_dump(whole, sort_keys=False, width=120))
-        for name in (TORCHSCRIPT, ONNX, MANIFEST):
+        (place / MANIFEST_FILE).write_text(yaml.safe_dump(whole, sort_keys=False, width=120))
+        for name in (TORCHSCRIPT_FILE, ONNX_FILE, MANIFEST_FILE):
             os.replace(place / name, folder / name)
 
 
-_FILES = {"onnx": ONNX, "torchscript": TORCHSCRIPT}
+_FILES = {"onnx": ONNX_FILE, "torchscript": TORCHSCRIPT_FILE}
 
 
 def compare_files(actor: HIMActor, observations: torch.Tensor, folder: Path) -> dict[str, float]:
@@ -74,14 +71,14 @@ def compare_files(actor: HIMActor, observations: torch.Tensor, folder: Path) -> 
         features = actor.estimator.features(actor.history(latent))
         mean = actor.mlp(actor.policy_input(latent, features))
         expected = actor.distribution.deterministic_output(mean).cpu()
-    session = onnxruntime.InferenceSession(str(folder / ONNX), _one_thread(), providers=["CPUExecutionProvider"])
-    script = torch.jit.load(str(folder / TORCHSCRIPT), map_location="cpu").eval()
+    session = open_session(folder / ONNX_FILE)
+    script = torch.jit.load(str(folder / TORCHSCRIPT_FILE), map_location="cpu").eval()
     results: dict[str, float] = {}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         for kind, run in (
-            ("onnx", lambda row: torch.from_numpy(session.run(["actions"], {"obs": row.numpy()})[0])),
+            ("onnx", lambda row: torch.as_tensor(session.run(["actions"], {"obs": row.numpy()})[0])),
             ("torchscript", script),
         ):
             actions, seconds = [], []
@@ -116,13 +113,3 @@ def _write_onnx(actor: HIMActor, manifest: dict[str, Any], path: Path) -> None:
     entry.key, entry.value = METADATA_KEY, json.dumps(manifest)
     onnx.checker.check_model(graph, full_check=True)
     onnx.save(graph, str(path))
-
-
-def _one_thread() -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return options
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

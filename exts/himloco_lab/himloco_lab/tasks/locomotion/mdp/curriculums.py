@@ -11,6 +11,7 @@ import torch
 from isaaclab.envs.mdp import reset_root_state_uniform
 from isaaclab.managers import CurriculumTermCfg, ManagerTermBase
 
+from .ended_episodes import EndedEpisodes
 from .events import push_by_replacing_velocity, reset_joints_around_default
 
 if TYPE_CHECKING:
@@ -124,9 +125,7 @@ class upper_body_ratio(ManagerTermBase):
             env: The environment.
         """
         super().__init__(cfg, env)
-        self._share_sum = torch.zeros((), device=env.device)
-        self._episodes = 0
-        self._last_check = 0
+        self._shares = EndedEpisodes(env)
 
     def __call__(
         self,
@@ -153,25 +152,15 @@ class upper_body_ratio(ManagerTermBase):
             The ratio r_a.
         """
         command = cast("UpperBodyCommand", env.command_manager.get_term(command_name))
-        shares = tracking_share(env, env_ids, reward_term)
-        if env.common_step_counter > 0:
-            self._share_sum += shares.sum()
-            self._episodes += len(shares)
-        if env.common_step_counter - self._last_check >= interval:
-            if self._episodes and float(self._share_sum) / self._episodes > threshold:
-                command.ratio = min(1.0, command.ratio + step)
-            self._share_sum.zero_()
-            self._episodes = 0
-            self._last_check = env.common_step_counter
+        self._shares.add(tracking_share(env, env_ids, reward_term))
+        share = self._shares.mean_every(interval)
+        if share is not None and share > threshold:
+            command.ratio = min(1.0, command.ratio + step)
         return command.ratio
 
     def state_dict(self) -> dict[str, float | int]:
         """Return what a resumed run needs; the ratio itself belongs to the command."""
-        return {
-            "share_sum": float(self._share_sum),
-            "episodes": self._episodes,
-            "steps_since_check": self._env.common_step_counter - self._last_check,
-        }
+        return self._shares.state_dict()
 
     def load_state_dict(self, state: dict[str, float | int]) -> None:
         """Continue from :meth:`state_dict`.
@@ -179,9 +168,7 @@ class upper_body_ratio(ManagerTermBase):
         Args:
             state: What :meth:`state_dict` returned.
         """
-        self._share_sum.fill_(state["share_sum"])
-        self._episodes = int(state["episodes"])
-        self._last_check = self._env.common_step_counter - int(state["steps_since_check"])
+        self._shares.load_state_dict(state)
 
 
 class disturbances_by_survival(ManagerTermBase):
@@ -213,9 +200,7 @@ class disturbances_by_survival(ManagerTermBase):
         self._full: dict[str, dict[str, Any]] = {name: dict(term.params) for name, term in self._events.items()}
         # Steps since the reset: the environment's own counter starts at random so that time-outs spread out
         self._born = torch.zeros(env.num_envs, dtype=torch.long, device=env.device)
-        self._steps_lasted = torch.zeros((), device=env.device)
-        self._episodes = 0
-        self._last_check = 0
+        self._lasted = EndedEpisodes(env)
         self.ratio = 0.0
         self._apply()
 
@@ -224,9 +209,9 @@ class disturbances_by_survival(ManagerTermBase):
         env: ManagerBasedRLEnv,
         env_ids: torch.Tensor | slice,
         command_name: str,
-        up_share: float = 0.5,
-        down_share: float = 0.25,
-        step: float = 0.1,
+        up_share: float = 0.75,
+        down_share: float = 0.5,
+        step: float = 0.05,
         interval: int = 200,
     ) -> float:
         """Collect the ended episodes and, when it is time, move the ratio.
@@ -243,18 +228,12 @@ class disturbances_by_survival(ManagerTermBase):
         Returns:
             The ratio r.
         """
-        now = env.common_step_counter
-        if now > 0:
-            lasted = now - self._born[env_ids]
-            self._steps_lasted += lasted.sum()
-            self._episodes += len(lasted)
-        self._born[env_ids] = now
-        if now - self._last_check >= interval and self._episodes:
-            share = float(self._steps_lasted) / self._episodes / env.max_episode_length
+        self._lasted.add((env.common_step_counter - self._born[env_ids]) / env.max_episode_length)
+        self._born[env_ids] = env.common_step_counter
+        share = self._lasted.mean_every(interval)
+        if share is not None:
             change = step if share > up_share else -step if share < down_share else 0.0
             self.ratio = min(max(self.ratio + change, 0.0), 1.0)
-            self._steps_lasted.zero_()
-            self._episodes, self._last_check = 0, now
             self._apply()
         return self.ratio
 
@@ -279,12 +258,7 @@ class disturbances_by_survival(ManagerTermBase):
 
     def state_dict(self) -> dict[str, float | int]:
         """Return what a resumed run needs."""
-        return {
-            "ratio": self.ratio,
-            "steps_lasted": float(self._steps_lasted),
-            "episodes": self._episodes,
-            "steps_since_check": self._env.common_step_counter - self._last_check,
-        }
+        return {"ratio": self.ratio, **self._lasted.state_dict()}
 
     def load_state_dict(self, state: dict[str, float | int]) -> None:
         """Continue from :meth:`state_dict`.
@@ -293,7 +267,5 @@ class disturbances_by_survival(ManagerTermBase):
             state: What :meth:`state_dict` returned.
         """
         self.ratio = float(state["ratio"])
-        self._steps_lasted.fill_(state["steps_lasted"])
-        self._episodes = int(state["episodes"])
-        self._last_check = self._env.common_step_counter - int(state["steps_since_check"])
+        self._lasted.load_state_dict(state)
         self._apply()

@@ -18,7 +18,8 @@ class G1FlatCurriculumCfg(G1CurriculumCfg):
     """What gets harder on flat ground, where a few hundred robots shall learn."""
 
     disturbances: CurriculumTermCfg | None = CurriculumTermCfg(
-        func=mdp.disturbances_by_survival, params={"command_name": "base_velocity"}
+        func=mdp.disturbances_by_survival,
+        params={"command_name": "base_velocity", "up_share": 0.75, "down_share": 0.5, "step": 0.05},
     )
 
 
