@@ -11,7 +11,12 @@ from typing import NoReturn
 from isaaclab.app import add_launcher_args
 from isaaclab.app.sim_launcher import fuse_kit_args
 from isaaclab_rl.entrypoints.backends.cli_args_rsl_rl import add_rsl_rl_args
-from isaaclab_rl.entrypoints.common import add_common_train_args, add_video_args, enable_cameras_for_video
+from isaaclab_rl.entrypoints.common import (
+    add_common_play_args,
+    add_common_train_args,
+    add_video_args,
+    enable_cameras_for_video,
+)
 from isaaclab_tasks.utils import setup_preset_cli
 
 from himloco_lab.cli.errors import CliError, suggestion
@@ -34,6 +39,7 @@ BOUNDS: dict[str, tuple[int, int]] = {
     "anim_recording_start_time": (0, _LARGEST),
     "anim_recording_stop_time": (0, _LARGEST),
     "max_visible_envs": (0, _LARGEST),
+    "port": (1, 65535),
 }
 """Least and greatest value of every numeric flag."""
 
@@ -120,6 +126,44 @@ def export_parser() -> Parser:
     parser.add_argument("--seed", type=int, default=0, help="Seed of the observations that the files are checked on.")
     parser.add_argument(
         "--disable_fabric", action="store_true", default=False, help="Disable fabric and use USD I/O operations."
+    )
+    _add_launcher_args(parser)
+    return parser
+
+
+def play_parser() -> Parser:
+    """Return the parser of ``scripts/play.py``."""
+    parser = Parser(description="Play a policy: a checkpoint, or any ONNX or TorchScript file that fits the task.")
+    add_common_play_args(
+        parser, agent_default=AGENT_ENTRY, agent_help="Name under which the task registers its learner's configuration."
+    )
+    played = parser.add_mutually_exclusive_group()
+    played.add_argument(
+        "--checkpoint",
+        type=str,
+        default=None,
+        help="latest, best, a file, or a run folder (its newest model); the task's newest when nothing is named.",
+    )
+    played.add_argument(
+        "--policy", type=str, default=None, help="zero, random, or an ONNX or TorchScript file, whatever trained it."
+    )
+    parser.add_argument(
+        "--max_steps", type=int, default=None, help="Number of steps to play; until Ctrl-C when omitted."
+    )
+    parser.add_argument(
+        "--command",
+        type=float,
+        nargs=4,
+        default=None,
+        metavar=("VX", "VY", "YAW", "HEIGHT"),
+        help="Command this at first [m/s, m/s, rad/s, m]; with a viewer standing, without one what the task draws.",
+    )
+    parser.add_argument("--port", type=int, default=8080, help="Port of the browser viewer (--viz viser).")
+    parser.add_argument(
+        "--bind_address",
+        type=str,
+        default="127.0.0.1",
+        help="Interface of the browser viewer; 0.0.0.0 lets other machines steer the robot too.",
     )
     _add_launcher_args(parser)
     return parser

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from himloco_lab.cli.arguments import export_parser, parse
 from himloco_lab.cli.checks import check_configs, check_launch
 from himloco_lab.cli.errors import FAILURE, CliError, run_command
+from himloco_lab.cli.loading import load_runner, open_env
 from himloco_lab.cli.machine import apply_device
 from himloco_lab.cli.overrides import resolve_configs
 from himloco_lab.cli.registry import find_task
@@ -22,7 +23,6 @@ from himloco_lab.cli.runs import find_checkpoint, log_root, recorded_agent
 
 if TYPE_CHECKING:
     import torch
-    from isaaclab.envs import ManagerBasedRLEnv
     from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
 
     from himloco_rl.models import HIMActor
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 ROBOTS, STEPS = 10, 100
 """What the thousand observations are made of."""
-SETTINGS = ("obs_groups", "clip_actions", "actor", "critic", "algorithm")
-"""What the checkpoint's own run says about the networks, whatever the task says today."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -60,38 +58,9 @@ def _export(argv: list[str]) -> None:
     from isaaclab.app import launch_simulation
 
     with launch_simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
-        runner = _load(args, env_cfg, agent_cfg, recorded, checkpoint, cleanup)
+        vec_env = open_env(args.task, env_cfg, agent_cfg, recorded, cleanup)
+        runner = load_runner(vec_env, args.task, agent_cfg, recorded, checkpoint)
         _write_and_check(runner, args.task, checkpoint, folder)
-
-
-def _load(
-    args: Any, env_cfg: Any, agent_cfg: Any, recorded: dict[str, Any], checkpoint: Path, cleanup: contextlib.ExitStack
-) -> HIMOnPolicyRunner:
-    """Build the task and the networks, and load the checkpoint into them."""
-    import gymnasium as gym
-    from isaaclab.utils import to_dict
-    from isaaclab_rl.entrypoints.common import close_env
-    from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper, handle_deprecated_rsl_rl_cfg
-    from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version
-
-    from himloco_rl.runners import HIMOnPolicyRunner
-
-    handle_deprecated_rsl_rl_cfg(agent_cfg, check_rsl_rl_version())
-    settings = cast("dict[str, Any]", to_dict(agent_cfg))
-    settings |= {key: recorded[key] for key in SETTINGS if key in recorded}
-    env = gym.make(args.task, cfg=env_cfg)
-    cleanup.callback(lambda: close_env(env))
-    vec_env = RslRlVecEnvWrapper(cast("ManagerBasedRLEnv", env), clip_actions=settings["clip_actions"])
-    runner = HIMOnPolicyRunner(vec_env, settings, log_dir=None, device=agent_cfg.device)
-    try:
-        runner.load(str(checkpoint), load_cfg={"actor": True}, map_location=agent_cfg.device)
-    except (RuntimeError, KeyError, ValueError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise CliError(
-            f"{checkpoint} does not fit {args.task}: {lines[min(1, len(lines) - 1)]}; name the task it was trained on",
-            FAILURE,
-        ) from None
-    return runner
 
 
 def _write_and_check(runner: HIMOnPolicyRunner, task: str, checkpoint: Path, folder: Path) -> None:

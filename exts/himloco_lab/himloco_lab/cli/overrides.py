@@ -24,13 +24,16 @@ SELECTORS = tuple(target.value for target in PresetTarget)
 """The words that choose presets: ``physics``, ``renderer`` and ``presets``."""
 
 
-def resolve_configs(task: str, agent_entry: str | None, overrides: Sequence[str]) -> tuple[Any, Any]:
+def resolve_configs(
+    task: str, agent_entry: str | None, overrides: Sequence[str], play_mode: bool = False
+) -> tuple[Any, Any]:
     """Return the environment's and the learner's configuration with *overrides* applied.
 
     Args:
         task: Registered name.
         agent_entry: Key of the learner's configuration, or None for none.
         overrides: ``physics=NAME``, ``renderer=NAME``, ``presets=NAME``, ``env.KEY=VALUE`` and ``agent.KEY=VALUE``.
+        play_mode: Whether to begin with the task's playing variant.
 
     Raises:
         CliError: If a preset or a key does not exist, or a value has the wrong type.
@@ -38,7 +41,7 @@ def resolve_configs(task: str, agent_entry: str | None, overrides: Sequence[str]
     with contextlib.redirect_stdout(io.StringIO()):  # Isaac Lab tells of every class it instantiates
         if overrides:
             check_overrides(task, agent_entry, overrides)
-        return resolve_task_config(task, agent_entry, overrides=overrides)
+        return resolve_task_config(task, agent_entry, play_mode=play_mode, overrides=overrides)
 
 
 def check_overrides(task: str, agent_entry: str | None, overrides: Sequence[str]) -> None:

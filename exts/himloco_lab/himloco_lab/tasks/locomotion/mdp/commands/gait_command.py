@@ -49,6 +49,7 @@ class GaitCommand(CommandTerm):
         self.commanded_distance = torch.zeros(self.num_envs, device=self.device)
         """Length of the commanded path in this episode [m], shape ``[N]``; the terrain curriculum asks for it."""
 
+        self._held: torch.Tensor | None = None
         self._error_sums = torch.zeros(self.num_envs, 3, device=self.device)
         self._steps = torch.zeros(self.num_envs, device=self.device)
         for name in ("error_vel_xy", "error_vel_yaw", "error_height"):
@@ -58,6 +59,18 @@ class GaitCommand(CommandTerm):
     def command(self) -> torch.Tensor:
         """vx, vy [m/s], yaw rate [rad/s], base height [m]; shape ``[N, 4]``."""
         return self._command
+
+    def hold(self, command: Sequence[float] | torch.Tensor | None) -> None:
+        """Command this, at once and until told otherwise, instead of what would be drawn.
+
+        Args:
+            command: vx, vy [m/s], yaw rate [rad/s], base height [m] for all, shape ``[4]``, or for each robot, shape
+                ``[N, 4]``; None draws commands again, from the next time that one is due.
+        """
+        self._held = None
+        if command is not None:
+            self._held = torch.as_tensor(command, dtype=torch.float, device=self.device).expand(self.num_envs, 4)
+            self._command[:] = self._held
 
     def base_height(self) -> torch.Tensor:
         """Return the height that is compared with the command [m], shape ``[N]``.
@@ -88,6 +101,9 @@ class GaitCommand(CommandTerm):
         return extras
 
     def _resample_command(self, env_ids: Sequence[int] | slice) -> None:
+        if self._held is not None:
+            self._command[env_ids] = self._held[env_ids]
+            return
         ranges = self.cfg.ranges
         count = self._command[env_ids].shape[0]
         low, high = torch.tensor(

@@ -1,0 +1,140 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""``scripts/play.py``: watch a policy, and steer it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import copy
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isaaclab_rl.entrypoints.common import (
+    apply_env_overrides,
+    apply_video_recording,
+    normalize_task_name,
+    pre_launch_video_config,
+    set_hydra_args,
+    video_playback_steps,
+)
+
+from himloco_lab.cli.arguments import parse, play_parser
+from himloco_lab.cli.checks import check_configs, check_launch, check_video
+from himloco_lab.cli.errors import FAILURE, CliError, run_command
+from himloco_lab.cli.loading import load_runner, open_env
+from himloco_lab.cli.machine import apply_device, check_num_envs
+from himloco_lab.cli.overrides import resolve_configs
+from himloco_lab.cli.registry import find_task
+from himloco_lab.cli.runs import find_checkpoint, log_root, recorded_agent
+
+if TYPE_CHECKING:
+    from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
+
+    from himloco_lab.playing.policies import EnvPolicy
+
+SEED = 42
+"""Isaac Lab's, where the user names none."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Play as *argv* says, and return the exit code."""
+    return run_command(_play, argv)
+
+
+def _play(argv: list[str]) -> None:
+    args, overrides = parse(play_parser(), argv)
+    args.task = find_task(args.task, args.agent).id
+    env_cfg, agent_cfg = resolve_configs(args.task, args.agent, overrides, play_mode=not args.train_env_cfg)
+    apply_env_overrides(args, env_cfg, apply_device=False)
+    apply_device(args, overrides, env_cfg, agent_cfg)
+    _choose_num_envs(args, overrides, env_cfg)
+    check_configs(env_cfg, agent_cfg)
+    check_video(env_cfg, args)
+    env_cfg.seed = agent_cfg.seed = SEED if args.seed is None else args.seed
+    checkpoint, recorded = _find_checkpoint(args, agent_cfg)
+    _add_viewer(args, env_cfg)
+    set_hydra_args(overrides)
+
+    folder = checkpoint.parent if checkpoint else log_root("play") / normalize_task_name(args.task)
+    pre_launch_video_config(env_cfg, args)
+    check_launch(env_cfg, args)
+    apply_video_recording(env_cfg, str(folder), args, subdir="play", checkpoint_path=str(checkpoint or ""))
+
+    from isaaclab.app import launch_simulation
+
+    ranges = copy.deepcopy(env_cfg.commands.base_velocity.ranges)  # before a curriculum narrows them
+    with launch_simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
+        vec_env = open_env(args.task, env_cfg, agent_cfg, recorded, cleanup)
+        policy = _open_policy(args, vec_env, agent_cfg, recorded, checkpoint)
+
+        from himloco_lab.playing.session import PlaySession
+
+        limits = [steps for steps in (args.max_steps, video_playback_steps(args, env_cfg)) if steps is not None]
+        print(f"[INFO] Playing {checkpoint or args.policy} on {args.task}, Ctrl-C ends it")
+        session = PlaySession(vec_env, policy, ranges, args.command)
+        print(session.run(min(limits, default=None), real_time=args.real_time or bool(args.visualizer)))
+
+
+def _choose_num_envs(args: argparse.Namespace, overrides: list[str], env_cfg: Any) -> None:
+    """One robot to look at, unless the user wants more."""
+    if args.num_envs is None and not any(token.startswith("env.scene.num_envs=") for token in overrides):
+        env_cfg.scene.num_envs = 1
+    check_num_envs(env_cfg.scene.num_envs, env_cfg.sim.device)
+
+
+def _find_checkpoint(args: argparse.Namespace, agent_cfg: Any) -> tuple[Path | None, dict[str, Any]]:
+    """Return the checkpoint to play and what its run recorded; none for ``--policy``."""
+    from himloco_lab.playing.policies import BUILT_IN
+
+    if args.policy is not None:
+        if args.policy not in BUILT_IN and not Path(args.policy).expanduser().is_file():
+            raise CliError(
+                f"--policy {args.policy}: no such file; name an ONNX or TorchScript file, or {' or '.join(BUILT_IN)}",
+                FAILURE,
+            )
+        return None, {}
+    root = log_root(agent_cfg.experiment_name)
+    checkpoint = find_checkpoint(args.checkpoint or "latest", root, task=args.task, agent_entry=args.agent)
+    return checkpoint, recorded_agent(checkpoint)
+
+
+def _add_viewer(args: argparse.Namespace, env_cfg: Any) -> None:
+    """Put the steering wheel into Isaac Lab's browser viewer, if that is what the user asked for."""
+    if "viser" not in (args.visualizer or []):
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((args.bind_address, args.port))
+        except OSError as error:
+            raise CliError(
+                f"--port {args.port}: cannot listen on {args.bind_address} there ({error.strerror}); name another",
+                FAILURE,
+            ) from None
+    from himloco_lab.playing.viewer_cfg import PlayViewerCfg
+
+    viewer = PlayViewerCfg(port=args.port, bind_address=args.bind_address)
+    others = [cfg for cfg in env_cfg.sim.visualizer_cfgs or [] if cfg.visualizer_type != "viser"]
+    env_cfg.sim.visualizer_cfgs = [*others, viewer]
+
+
+def _open_policy(
+    args: argparse.Namespace,
+    vec_env: RslRlVecEnvWrapper,
+    agent_cfg: Any,
+    recorded: dict[str, Any],
+    checkpoint: Path | None,
+) -> EnvPolicy:
+    """Open what ``--policy`` or ``--checkpoint`` names, and see that it fits the task."""
+    from himloco_lab.playing.policies import PolicyError, layout_of, open_policy
+
+    if checkpoint is not None:
+        return load_runner(vec_env, args.task, agent_cfg, recorded, checkpoint).get_inference_policy()
+    layout = layout_of(vec_env.get_observations(), agent_cfg.obs_groups["actor"], vec_env.num_actions)
+    try:
+        return open_policy(args.policy, layout, seed=vec_env.unwrapped.cfg.seed or 0)
+    except PolicyError as error:
+        raise CliError(str(error), FAILURE) from None

@@ -1,0 +1,103 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Isaac Lab's viser viewer with sliders for the command, buttons, and what is measured beside what is commanded."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from isaaclab_visualizers.viser import ViserVisualizer
+
+from .steering import Steering
+
+REFRESH = 0.2
+"""Seconds between two updates of the measured values."""
+EYE = np.array([1.6, -1.8, 0.5])
+"""Where a new camera stands, seen from the robot [m]."""
+
+
+class PlayViewer(ViserVisualizer):
+    """The viewer of ``scripts/play.py``."""
+
+    _steering: Steering | None = None
+    _sliders: tuple[Any, ...] = ()
+    _table: Any = None
+    _follow: Any = None
+    _shown_at = 0.0
+
+    def __init__(self, cfg: Any) -> None:
+        """Start with nobody looking.
+
+        Args:
+            cfg: A :class:`~himloco_lab.playing.viewer_cfg.PlayViewerCfg`.
+        """
+        super().__init__(cfg)
+        self._seen_at: dict[int, np.ndarray] = {}
+
+    def add_controls(self, steering: Steering) -> None:
+        """Put sliders, buttons and the table of measured values into the sidebar.
+
+        Args:
+            steering: What the sliders and buttons write to.
+        """
+        gui = self._server.gui
+        self._steering = steering
+        sliders = []
+        with gui.add_folder("Command", order=-2.0):
+            self._table = gui.add_markdown("")
+            for index, axis in enumerate(steering.axes):
+                slider = gui.add_slider(axis.label, axis.low, axis.high, 0.01, steering.command[index])
+                slider.on_update(lambda event, index=index: steering.set(index, float(event.target.value)))
+                sliders.append(slider)
+            gui.add_button("Stand").on_click(lambda _: steering.rest())
+        self._sliders = tuple(sliders)
+        with gui.add_folder("Robot", order=-1.0):
+            for label, request in (("Push", "push"), ("Reset", "reset"), ("Next terrain", "terrain")):
+                gui.add_button(label).on_click(lambda _, request=request: steering.ask(request))
+            self._follow = gui.add_checkbox("Follow", initial_value=True)
+
+    def show(self, measured: list[float], position: list[float]) -> None:
+        """Show where the robot is and what it does; cheap enough to be called at every step.
+
+        Args:
+            measured: vx, vy [m/s], yaw rate [rad/s], base height [m].
+            position: Of the robot in the world [m].
+        """
+        if self._steering is None or not self._server.get_clients():
+            return
+        self._move_cameras(np.asarray(position))
+        now = time.monotonic()
+        if now - self._shown_at < REFRESH:
+            return
+        self._shown_at = now
+        rows = [
+            f"| {axis.label} | {wanted:.2f} | {found:.2f} |"
+            for axis, wanted, found in zip(self._steering.axes, self._steering.command, measured, strict=True)
+        ]
+        self._table.content = "\n".join(["| | command | measured |", "|---|---:|---:|", *rows])
+        for slider, wanted in zip(self._sliders, self._steering.command, strict=True):
+            if abs(slider.value - wanted) > 5e-3:  # the keyboard or "Stand" moved it
+                slider.value = wanted
+
+    def _move_cameras(self, position: np.ndarray) -> None:
+        """Point every new camera at the robot and take all along with it, a decimetre at a time to send little."""
+        for key, client in self._server.get_clients().items():
+            if key not in self._seen_at:
+                client.camera.position = position + EYE
+                client.camera.look_at = position
+                self._seen_at[key] = position
+            moved = (position - self._seen_at[key]) * (1.0, 1.0, 0.0)
+            if np.linalg.norm(moved) < 0.1:
+                continue
+            self._seen_at[key] = position
+            if self._follow.value:
+                client.camera.position = np.asarray(client.camera.position) + moved
+                client.camera.look_at = np.asarray(client.camera.look_at) + moved
+
+    @property
+    def _server(self) -> Any:
+        """viser's server; it is there once the simulation has started."""
+        return self._viewer._server  # pyright: ignore[reportOptionalMemberAccess]

@@ -1,0 +1,180 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Policies from files, and steering by sliders and keys."""
+
+from __future__ import annotations
+
+import os
+import pty
+import sys
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from tensordict import TensorDict
+
+from himloco_lab.playing import keyboard
+from himloco_lab.playing.policies import PolicyError, TaskLayout, layout_of, open_policy
+from himloco_lab.playing.steering import Steering, gait_axes
+
+G1 = TaskLayout(("policy",), (456,), 12)
+
+
+def seen(rows: int, width: int = 456) -> TensorDict:
+    generator = torch.Generator().manual_seed(rows)
+    return TensorDict({"policy": torch.randn(rows, width, generator=generator)}, batch_size=[rows])
+
+
+def steering() -> Steering:
+    return Steering(gait_axes((-0.8, 1.2), (-0.5, 0.5), (-0.8, 0.8), [0.24, 0.74]))
+
+
+class Double(torch.nn.Module):
+    """Twice the first twelve observations."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 2.0 * x[:, :12]
+
+
+class Pair(torch.nn.Module):
+    """Not actions."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x, x
+
+
+def script(module: torch.nn.Module, path: Path) -> Path:
+    torch.jit.script(module).save(str(path))
+    return path
+
+
+def test_zero_asks_for_the_default_pose() -> None:
+    assert torch.equal(open_policy("zero", G1)(seen(3)), torch.zeros(3, 12))
+
+
+def test_random_repeats_with_its_seed_and_leaves_others_numbers_alone() -> None:
+    torch.manual_seed(5)
+    policy = open_policy("random", G1, seed=1)
+    first, second = policy(seen(400)), policy(seen(400))
+    assert torch.rand(1) == torch.rand(1, generator=torch.Generator().manual_seed(5))
+    assert torch.equal(first, open_policy("random", G1, seed=1)(seen(400)))
+    assert not torch.equal(first, second)
+    assert float(first.std()) == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("batch", ["free", "one"])
+def test_an_onnx_file_acts_on_every_row(batch: str, tmp_path: Path, make_onnx: Callable[..., Path]) -> None:
+    path = make_onnx(tmp_path / "policy.onnx")
+    graph = onnx.load(path)
+    weights = torch.from_numpy(onnx.numpy_helper.to_array(graph.graph.initializer[0]).copy())
+    for tensor in (*graph.graph.input, *graph.graph.output):
+        size = tensor.type.tensor_type.shape.dim[0]
+        size.Clear()
+        if batch == "one":
+            size.dim_value = 1
+        else:
+            size.dim_param = "batch"
+    onnx.save(graph, path)
+    observations = seen(5)
+    expected = observations["policy"].double() @ weights.double()
+    torch.testing.assert_close(open_policy(str(path), G1)(observations).double(), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_torchscript_file_acts_on_all_groups_side_by_side(tmp_path: Path) -> None:
+    observations = TensorDict({"scan": torch.full((2, 3), 7.0), "policy": torch.ones(2, 20)}, batch_size=[2])
+    layout = layout_of(observations, ["scan", "policy"], 12)
+    assert layout.width == 23
+    actions = open_policy(str(script(Double(), tmp_path / "policy.pt")), layout)(observations)
+    assert actions.tolist() == [[14.0] * 3 + [2.0] * 9] * 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [
+        ("wide.onnx", ["[1, 470]", "policy 456", "[N, 12]"]),
+        ("few.onnx", ["[2, 10]", "[N, 456]", "[N, 12]"]),
+        ("corrupt.onnx", ["not an ONNX model"]),
+        ("corrupt.pt", ["not a TorchScript file"]),
+        ("checkpoint.pt", ["--checkpoint"]),
+        ("few.pt", ["[2, 12]", "[N, 10]"]),
+        ("pair.pt", ["tuple", "[N, 12]"]),
+        ("policy.txt", [".onnx", "TorchScript"]),
+        ("missing.onnx", ["no file"]),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    kind: str, named: list[str], tmp_path: Path, make_onnx: Callable[..., Path]
+) -> None:
+    path, layout = tmp_path / kind, G1
+    if kind == "wide.onnx":
+        make_onnx(path, inputs=470)
+    elif kind == "few.onnx":
+        make_onnx(path, outputs=10)
+    elif kind == "few.pt":
+        script(Double(), path)
+        layout = TaskLayout(("policy",), (456,), 10)
+    elif kind == "pair.pt":
+        script(Pair(), path)
+    elif kind == "checkpoint.pt":
+        torch.save({"actor_state_dict": {"weight": torch.zeros(2)}}, path)
+    elif not kind.startswith("missing"):
+        path.write_bytes(b"not a network")
+    with pytest.raises(PolicyError) as error:
+        open_policy(str(path), layout)
+    assert kind in str(error.value)
+    for words in named:
+        assert words in str(error.value)
+
+
+def test_steering_stays_within_what_the_task_draws() -> None:
+    asked = steering()
+    assert asked.command == [0.0, 0.0, 0.0, 0.74]
+    asked.set(0, 5.0)
+    asked.set(3, 0.0)
+    assert asked.command == [1.2, 0.0, 0.0, 0.24]
+    asked.rest()
+    assert asked.command == [0.0, 0.0, 0.0, 0.74]
+
+
+def test_keys_move_the_command() -> None:
+    asked = steering()
+    for key in keyboard.split_keys("\x1b[A\x1b[A\x1b[B\x1b[DZjuj?pr"):
+        keyboard.press(asked, key)
+    assert asked.command == pytest.approx([0.1, 0.1, 0.1, 0.69])
+    assert [asked.requests.get_nowait(), asked.requests.get_nowait()] == ["push", "reset"]
+    keyboard.press(asked, "l")
+    assert asked.command == [0.0, 0.0, 0.0, 0.74]
+
+
+def test_every_key_is_in_the_help() -> None:
+    for key in (*keyboard.MOVES, *keyboard.ASKS):
+        assert key.startswith("\x1b") or key in keyboard.HELP.replace(":", " ").split()
+
+
+def test_a_terminal_gives_single_keys_and_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    person, terminal = pty.openpty()
+    with os.fdopen(terminal) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        before = termios.tcgetattr(terminal)
+        with keyboard.terminal_keys() as keys:
+            assert keys is not None
+            assert keys() == []
+            os.write(person, b"\x1b[Az")
+            pressed, until = [], time.monotonic() + 10.0
+            while len(pressed) < 2 and time.monotonic() < until:
+                pressed += keys()
+            assert pressed == ["\x1b[A", "z"]
+        assert termios.tcgetattr(terminal)[3] == before[3]
+    os.close(person)
+
+
+def test_without_a_terminal_there_are_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        with keyboard.terminal_keys() as keys:
+            assert keys is None
