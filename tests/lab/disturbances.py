@@ -56,7 +56,7 @@ def disturbances(env: Any) -> dict[str, Any]:
     set_ratio(env, 0.0)
     path = []
     # steps that pass, and the share of a full episode that the episodes ending then have lasted
-    for steps, share in ((199, 0.9), (1, 0.9), (200, 0.76), (200, 0.6), (200, 0.4), (200, 0.4), (200, 0.4)):
+    for steps, share in ((199, 0.9), (1, 0.9), (200, 0.81), (200, 0.6), (200, 0.4), (200, 0.4), (200, 0.4)):
         env.common_step_counter += steps
         term.func._born[:] = env.common_step_counter - int(share * env.max_episode_length)
         path.append(term.func(env, everyone, **term.params))

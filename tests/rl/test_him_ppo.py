@@ -274,13 +274,33 @@ def test_the_learning_rate_follows_the_kl() -> None:
         assert 1.0e-5 <= algorithm.learning_rate <= 1.0e-2
 
 
+@pytest.mark.parametrize(
+    ("schedule", "updates", "target"),
+    [("adaptive", 0, 0.04), ("adaptive", 1, 0.02), ("adaptive", 2, 0.01), ("adaptive", 9, 0.01), ("fixed", 1, None)],
+)
+def test_the_desired_kl_shrinks_geometrically(schedule: str, updates: int, target: float | None) -> None:
+    settings = {"desired_kl": 0.04} | ({} if schedule == "fixed" else {"final_desired_kl": 0.01})
+    algorithm = build(schedule=schedule, desired_kl_updates=2, symmetry_cfg=None, **settings)
+    algorithm.kl_target.updates = updates
+    assert algorithm.kl_target.value == (None if target is None else pytest.approx(target))
+    if target is not None:  # beyond twice, and below half of it
+        assert algorithm.kl_target.adapt(1.0e-3, torch.tensor(2.1 * target)) == pytest.approx(1.0e-3 / 1.5)
+        assert algorithm.kl_target.adapt(1.0e-3, torch.tensor(1.9 * target)) == 1.0e-3
+        assert algorithm.kl_target.adapt(1.0e-3, torch.tensor(0.4 * target)) == pytest.approx(1.5e-3)
+    rollout(algorithm)
+    algorithm.update()
+    assert algorithm.kl_target.updates == updates + 1
+    assert algorithm.learning_rate == 1.0e-3 or schedule == "adaptive"
+
+
 def test_a_checkpoint_continues_bit_for_bit() -> None:
-    one = build(symmetry_cfg=SYMMETRY)
+    one = build(symmetry_cfg=SYMMETRY, final_desired_kl=0.001, desired_kl_updates=5)
     rollout(one)
     one.update()
     torch.manual_seed(11)
-    other = build(symmetry_cfg=SYMMETRY)
+    other = build(symmetry_cfg=SYMMETRY, final_desired_kl=0.001, desired_kl_updates=5)
     assert other.load(copy.deepcopy(one.save()), None, True)
+    assert other.kl_target.updates == 1
     assert other.learning_rate == one.learning_rate
     results = []
     for algorithm in (one, other):
@@ -296,6 +316,9 @@ def test_a_checkpoint_continues_bit_for_bit() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"final_desired_kl": 0.0}, "final_desired_kl is 0.0"),
+        ({"final_desired_kl": 0.01, "desired_kl_updates": 0}, "desired_kl_updates is 0"),
+        ({"final_desired_kl": 0.01, "schedule": "fixed"}, "final_desired_kl needs desired_kl"),
         ({"num_mini_batches": 33}, r"num_mini_batches is 33.*32 samples \(4 steps x 8 environments\)"),
         ({"estimator_schedule": "after", "estimator_num_mini_batches": 40}, "estimator_num_mini_batches is 40"),
         ({"estimator_schedule": "before"}, "'before'"),

@@ -70,6 +70,12 @@ class HIMAlgorithmCfg(RslRlPpoAlgorithmCfg):
     clip_param: float = 0.2
     symmetry_cfg: HIMSymmetryCfg | None = HIMSymmetryCfg()
 
+    final_desired_kl: float | None = None
+    """Where ``desired_kl`` shrinks to, geometrically; None for nowhere."""
+
+    desired_kl_updates: int = 1
+    """Updates within which it does; one more is done in every iteration."""
+
     check_finite: bool = True
     """Whether to look for NaN and infinity in what the environment returns and in the losses."""
 

@@ -22,6 +22,7 @@ from himloco_rl.storage import HIMBatch, HIMRolloutStorage
 from .batch_rows import autocast, rows
 from .estimator_learner import EstimatorLearner
 from .him_setup import build_parts, check_count, make_optimizer, velocity_target
+from .kl_target import KLTarget
 from .metric_means import MetricMeans
 from .ranks import Ranks
 
@@ -54,6 +55,7 @@ class HIMPPO(PPO):
         estimator_max_grad_norm: float = 10.0,
         estimator_num_epochs: int | None = None,
         estimator_num_mini_batches: int | None = None,
+        kl_target: KLTarget | None = None,
         check_finite: bool = True,
         optimizer: str = "adam",
         **ppo: Any,
@@ -71,6 +73,7 @@ class HIMPPO(PPO):
             estimator_max_grad_norm: Its gradient clip.
             estimator_num_epochs: Its epochs, None for the policy's; with "interleaved", the first ones.
             estimator_num_mini_batches: Its minibatches per epoch with "after", None for the policy's.
+            kl_target: What the policy's learning rate follows; by default nothing.
             check_finite: Look for NaN and infinity in observations and losses.
             optimizer: rsl_rl's name for the class of both optimizers.
             ppo: Arguments of rsl_rl's PPO.
@@ -78,6 +81,7 @@ class HIMPPO(PPO):
         super().__init__(actor, critic, storage, optimizer=optimizer, **ppo)
         self.layout, self.mirror = layout, mirror or MirrorSettings()
         self.symmetry_map: Any = symmetry  # None only where mirror is off
+        self.kl_target = kl_target or KLTarget(None)
         self.ranks = Ranks(self.gpu_world_size, self.grad_reduce_bucket_mb)
         if estimator_schedule not in ("interleaved", "after"):
             raise ValueError(f"estimator_schedule is {estimator_schedule!r}; use 'interleaved' or 'after'.")
@@ -87,7 +91,6 @@ class HIMPPO(PPO):
         self.estimator_num_mini_batches = check_count(storage, "estimator_num_mini_batches", batches)
         check_count(storage, "num_mini_batches", self.num_mini_batches)
         self.check_finite = check_finite
-
         # PPO must not step the estimator, which the actor owns: the base class's optimizer is replaced.
         self.policy_parameters = [*actor.policy_parameters(), *critic.parameters()]
         self.optimizer = make_optimizer(optimizer, self.policy_parameters, self.learning_rate)
@@ -190,6 +193,7 @@ class HIMPPO(PPO):
         self.actor.update_normalization(observations)
         self.critic.update_normalization(observations)
         self.storage.clear()
+        self.kl_target.updates += 1
         return self._metrics.means(self.check_finite)
 
     def _policy_step(self, batch: HIMBatch, features: torch.Tensor) -> None:
@@ -261,21 +265,16 @@ class HIMPPO(PPO):
             params = tuple(p[:real] for p in self.actor.output_distribution_params)
             kl = self.ranks.sum(self.actor.get_kl_divergence(old_params, params).mean()) / self.ranks.world_size
         self._metrics.add(kl=kl)
-        if self.desired_kl is None or self.schedule != "adaptive":
-            return
-        value = kl.item()  # the same on all ranks, and so is the learning rate
-        if value > 2.0 * self.desired_kl:
-            self.learning_rate = max(1.0e-5, self.learning_rate / 1.5)
-        elif 0.0 < value < 0.5 * self.desired_kl:
-            self.learning_rate = min(1.0e-2, self.learning_rate * 1.5)
+        self.learning_rate = self.kl_target.adapt(self.learning_rate, kl)  # the same on all ranks, as kl is
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
 
     # Checkpoints and compilation -------------------------------------------------------------------------------------
 
     def save(self) -> dict[str, Any]:
-        """State of actor (with the estimator), critic, and both optimizers with their learning rates."""
-        return {**super().save(), "estimator_optimizer_state_dict": self.estimator_learner.optimizer.state_dict()}
+        """State of actor (with the estimator), critic, both optimizers with their learning rates, and updates done."""
+        more = {"estimator_optimizer_state_dict": self.estimator_learner.optimizer.state_dict()}
+        return {**super().save(), **more, "num_updates": self.kl_target.updates}
 
     def load(self, loaded_dict: dict[str, Any], load_cfg: dict | None, strict: bool) -> bool:
         """Load what :meth:`save` returned; load_cfg as in rsl_rl, "optimizer" stands for both."""
@@ -288,6 +287,7 @@ class HIMPPO(PPO):
                     " its models with load_cfg={'actor': True, 'critic': True}."
                 )
             self.estimator_learner.optimizer.load_state_dict(loaded_dict[key])
+            self.kl_target.updates = loaded_dict.get("num_updates", 0)
         return load_iteration
 
     def compile(self, mode: str | None = None) -> None:

@@ -40,6 +40,8 @@ from himloco_rl.extensions import MirrorSettings, ObservationLayout, SymmetryMap
 from himloco_rl.modules import VELOCITY_DIM
 from himloco_rl.storage import HIMRolloutStorage
 
+from .kl_target import KLTarget
+
 
 def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) -> tuple[Any, dict[str, Any]]:
     """Build everything that HIMPPO's constructor takes.
@@ -59,6 +61,12 @@ def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) 
         if arguments.pop(unused, None):
             raise ValueError(f"algorithm.{unused} is set, but HIMPPO has no use for it; remove it.")
 
+    follows = arguments.get("schedule", "adaptive") == "adaptive"
+    kl_target = KLTarget(
+        arguments.get("desired_kl", 0.01) if follows else None,
+        arguments.pop("final_desired_kl", None),
+        arguments.pop("desired_kl_updates", 1),
+    )
     layout = ObservationLayout.from_env(env)
     layout.check(obs)
     layout.check_finite(obs, "before the first step")
@@ -95,6 +103,7 @@ def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) 
     return algorithm_class, {
         **parts,
         "mirror": mirror,
+        "kl_target": kl_target,
         "device": device,
         "multi_gpu_cfg": cfg["multi_gpu"],
         **arguments,

@@ -209,7 +209,7 @@ class disturbances_by_survival(ManagerTermBase):
         env: ManagerBasedRLEnv,
         env_ids: torch.Tensor | slice,
         command_name: str,
-        up_share: float = 0.75,
+        up_share: float = 0.8,
         down_share: float = 0.5,
         step: float = 0.05,
         interval: int = 200,

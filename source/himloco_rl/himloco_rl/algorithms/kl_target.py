@@ -1,0 +1,60 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""How far an update may move the policy, and the learning rate that keeps to it."""
+
+from __future__ import annotations
+
+import torch
+
+LOWEST, HIGHEST, FACTOR = 1.0e-5, 1.0e-2, 1.5
+"""Bounds of the learning rate and its change per minibatch; rsl_rl's and legged_gym's."""
+
+
+class KLTarget:
+    """δ, the divergence KL(π_old ‖ π) that the learning rate aims at.
+
+    It may shrink from update to update, δ_u = δ_0 (δ_end / δ_0)^min(u / U, 1): bold steps find out how to stand at all
+    within few samples, and small ones are needed to stand long (docs/training.md).
+    """
+
+    def __init__(self, start: float | None, end: float | None = None, num_updates: int = 1) -> None:
+        """Initialize the target.
+
+        Args:
+            start: δ_0, None for a fixed learning rate.
+            end: δ_end, None for δ_0 throughout.
+            num_updates: U, updates until δ_end is reached.
+
+        Raises:
+            ValueError: If a divergence is not positive, or num_updates is less than 1.
+        """
+        for name, value in (("desired_kl", start), ("final_desired_kl", end)):
+            if value is not None and not value > 0.0:
+                raise ValueError(f"algorithm.{name} is {value}; it must be positive, or None.")
+        if num_updates < 1:
+            raise ValueError(f"algorithm.desired_kl_updates is {num_updates}; it must be at least 1.")
+        if end is not None and start is None:
+            raise ValueError("algorithm.final_desired_kl needs desired_kl and schedule='adaptive'.")
+        self._start, self._end, self._num_updates = start, end, num_updates
+        self.updates = 0
+        """u, the updates that are done."""
+
+    @property
+    def value(self) -> float | None:
+        """δ_u; None for a fixed learning rate."""
+        if self._start is None or self._end is None:
+            return self._start
+        return self._start * (self._end / self._start) ** min(self.updates / self._num_updates, 1.0)
+
+    def adapt(self, learning_rate: float, divergence: torch.Tensor) -> float:
+        """Return the learning rate for the next step: ÷ 1.5 above 2 δ_u, × 1.5 below ½ δ_u, within bounds."""
+        target = self.value
+        if target is None:
+            return learning_rate  # without waiting for the divergence
+        measured = divergence.item()
+        if measured > 2.0 * target:
+            return max(LOWEST, learning_rate / FACTOR)
+        if 0.0 < measured < 0.5 * target:
+            return min(HIGHEST, learning_rate * FACTOR)
+        return learning_rate
