@@ -279,7 +279,7 @@ def test_the_learning_rate_follows_the_kl() -> None:
     [("adaptive", 0, 0.04), ("adaptive", 1, 0.02), ("adaptive", 2, 0.01), ("adaptive", 9, 0.01), ("fixed", 1, None)],
 )
 def test_the_desired_kl_shrinks_geometrically(schedule: str, updates: int, target: float | None) -> None:
-    settings = {"desired_kl": 0.04} | ({} if schedule == "fixed" else {"final_desired_kl": 0.01})
+    settings: dict[str, Any] = {"desired_kl": 0.04} | ({} if schedule == "fixed" else {"final_desired_kl": 0.01})
     algorithm = build(schedule=schedule, desired_kl_updates=2, symmetry_cfg=None, **settings)
     algorithm.kl_target.updates = updates
     assert algorithm.kl_target.value == (None if target is None else pytest.approx(target))

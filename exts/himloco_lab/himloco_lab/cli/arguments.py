@@ -25,7 +25,7 @@ AGENT_ENTRY = "rsl_rl_cfg_entry_point"
 """Key under which a task registers its learner's configuration."""
 
 _LARGEST = 2**31 - 1
-BOUNDS: dict[str, tuple[int, int]] = {
+BOUNDS: dict[str, tuple[float, float]] = {
     "num_envs": (1, _LARGEST),
     "max_iterations": (1, _LARGEST),
     "max_steps": (1, _LARGEST),
@@ -40,6 +40,9 @@ BOUNDS: dict[str, tuple[int, int]] = {
     "anim_recording_stop_time": (0, _LARGEST),
     "max_visible_envs": (0, _LARGEST),
     "port": (1, 65535),
+    "num_commands": (1, 10000),
+    "robots": (1, 10000),
+    "duration": (3, 600),
 }
 """Least and greatest value of every numeric flag."""
 
@@ -166,6 +169,36 @@ def play_parser() -> Parser:
         help="Interface of the browser viewer; 0.0.0.0 lets other machines steer the robot too.",
     )
     _add_launcher_args(parser)
+    return parser
+
+
+def evaluate_parser() -> Parser:
+    """Return the parser of ``scripts/evaluate.py``."""
+    parser = Parser(description="Measure how well policies follow commands, and compare them.")
+    parser.add_argument("--task", type=str, default=None, help="Name of the task.")
+    parser.add_argument("--agent", type=str, default=AGENT_ENTRY, help="Key of the learner's configuration.")
+    parser.add_argument(
+        "--checkpoint",
+        type=str,
+        nargs="+",
+        default=None,
+        help="latest, best, files, or run folders; the task's newest when no policy is named either.",
+    )
+    parser.add_argument(
+        "--policy", type=str, nargs="+", default=None, help="zero, random, ONNX or TorchScript files, any number."
+    )
+    parser.add_argument("--num_commands", type=int, default=64, help="Commands of the grid.")
+    parser.add_argument("--robots", type=int, default=4, help="Robots for each command.")
+    parser.add_argument("--duration", type=float, default=8.0, help="Seconds under the command, from 3 on.")
+    parser.add_argument("--seed", type=int, default=0, help="The same seed, the same numbers.")
+    parser.add_argument(
+        "--output_dir", type=str, default=None, help="Where the results go; logs/evaluations/<task> when omitted."
+    )
+    parser.add_argument(
+        "--disable_fabric", action="store_true", default=False, help="Disable fabric and use USD I/O operations."
+    )
+    _add_launcher_args(parser)
+    parser.set_defaults(num_envs=None)
     return parser
 
 

@@ -45,7 +45,7 @@ class G1FlatHIMRunnerCfg(G1RoughHIMRunnerCfg):
         self.critic.hidden_dims = [256, 128, 128]
         # The scaled observations that balance depends on are a tenth of those that hardly change.
         self.actor.obs_normalization = self.critic.obs_normalization = True
-        # A few million samples instead of HOMIE's billions: bolder steps at first, nearer horizon (docs/training.md has trials).
+        # A few million samples, not HOMIE's billions: bolder steps at first, nearer horizon (trials: docs/training.md).
         self.algorithm.desired_kl, self.algorithm.final_desired_kl = 0.06, 0.01
         self.algorithm.desired_kl_updates = 400
         self.algorithm.gamma = 0.98
