@@ -307,7 +307,7 @@ def test_disturbances_grow_with_survival(on_flat: dict[str, Any]) -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts wake-ups in /proc")
 def test_an_idle_simulation_leaves_the_cores_alone(on_flat: dict[str, Any]) -> None:
-    """Two threads of ovphysx's sleep for a microsecond at a time: 17,000 wake-ups a second, if one lets them."""
+    """A thread of ovphysx's sleeps for a microsecond at a time: 7,000 wake-ups a second, if one lets it."""
     assert on_flat["idle"]["wakeups"] < 4000
 
 

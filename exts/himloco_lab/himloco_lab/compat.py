@@ -47,9 +47,9 @@ def share_of_cores() -> int:
 def let_threads_oversleep() -> None:
     """Let threads that start from now on wake up late from sleeps that are meant to be short.
 
-    Two threads of ovphysx's cooking service sleep for a microsecond at a time as long as the process lives, whatever
-    its settings. That is 17,000 wake-ups a second, each of which interrupts a thread of PhysX or of torch: an update
-    on two cores took 1.4 s with them and 0.8 s without (docs/training.md). New threads inherit the timer slack of the
+    A thread of ovphysx's cooking service sleeps for a microsecond at a time as long as the process lives, even where
+    cooking is off. That is 7,000 wake-ups a second, each of which interrupts a thread of PhysX or of torch: an update
+    on two cores took 1.5 s with it and 0.8 s without (docs/training.md). New threads inherit the timer slack of the
     one that starts them. It delays sleeps by :data:`PATIENCE` at most, and nothing else: waiting for work is no sleep.
     """
     if sys.platform.startswith("linux"):

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from isaaclab_rl.entrypoints.common import apply_env_overrides, set_hydra_args
 from rich.progress import Progress
@@ -21,17 +21,11 @@ from rich.progress import Progress
 from himloco_lab.cli.arguments import evaluate_parser, parse
 from himloco_lab.cli.checks import check_configs, check_launch
 from himloco_lab.cli.errors import FAILURE, CliError, run_command
-from himloco_lab.cli.loading import load_runner, open_env
+from himloco_lab.cli.loading import open_any, open_env, policy_file
 from himloco_lab.cli.machine import apply_device, check_num_envs
 from himloco_lab.cli.overrides import resolve_configs
 from himloco_lab.cli.registry import find_task
-from himloco_lab.cli.runs import find_checkpoint, log_root, recorded_agent
-
-if TYPE_CHECKING:
-    from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
-
-    from himloco_lab.playing.policies import EnvPolicy
-
+from himloco_lab.cli.runs import find_checkpoint, log_root
 
 _ONLY = "HIMLOCO_EVALUATE_ONLY"
 """Tells a process which policy of the command line is its own."""
@@ -137,7 +131,8 @@ def _measure_here(
 
     with launch_simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
         vec_env = open_env(args.task, env_cfg, agent_cfg, {}, cleanup)
-        policy = _open(args, agent_cfg, vec_env, source)
+        named = source.path or source.name
+        policy = open_any(vec_env, args.task, agent_cfg, named, source.is_checkpoint, args.seed)
 
         from himloco_lab.evaluation.metrics import summarise
         from himloco_lab.evaluation.recorder import STANDING, EnvRecorder
@@ -178,22 +173,15 @@ class Source:
 
 def _sources(args: argparse.Namespace, agent_cfg: Any) -> list[Source]:
     """Return what is to be evaluated, in the order of the command line."""
-    from himloco_lab.playing.policies import BUILT_IN
-
     sources: list[Source] = []
     root = log_root(agent_cfg.experiment_name)
     for selector in args.checkpoint or ([] if args.policy else ["latest"]):
         path = find_checkpoint(selector, root, task=args.task, agent_entry=args.agent)
         sources.append(Source(f"{path.parent.name}/{path.name}", path, is_checkpoint=True))
     for name in args.policy or ():
-        path = Path(name).expanduser()
-        if name in BUILT_IN:
-            sources.append(Source(name, None, is_checkpoint=False))
-        elif path.is_file():
-            sources.append(Source(f"{path.absolute().parent.name}/{path.name}", path, is_checkpoint=False))
-        else:
-            known = " or ".join(BUILT_IN)
-            raise CliError(f"--policy {name}: no such file; name ONNX or TorchScript files, or {known}", FAILURE)
+        path = policy_file(name)
+        label = name if path is None else f"{path.absolute().parent.name}/{path.name}"
+        sources.append(Source(label, path, is_checkpoint=False))
     names = [source.name for source in sources]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -208,17 +196,3 @@ def _folder(args: argparse.Namespace) -> Path:
     except OSError as error:
         raise CliError(f"cannot write to {folder}: {error.strerror}; choose --output_dir", FAILURE) from None
     return folder
-
-
-def _open(args: argparse.Namespace, agent_cfg: Any, vec_env: RslRlVecEnvWrapper, source: Source) -> EnvPolicy:
-    """Open a policy and see that it fits the task."""
-    from himloco_lab.playing.policies import PolicyError, layout_of, open_policy
-
-    if source.path is not None and source.is_checkpoint:
-        recorded = recorded_agent(source.path)
-        return load_runner(vec_env, args.task, agent_cfg, recorded, source.path).get_inference_policy()
-    layout = layout_of(vec_env.get_observations(), agent_cfg.obs_groups["actor"], vec_env.num_actions)
-    try:
-        return open_policy(str(source.path or source.name), layout, seed=args.seed)
-    except PolicyError as error:
-        raise CliError(str(error), FAILURE) from None

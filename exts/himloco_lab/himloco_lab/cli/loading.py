@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from himloco_lab.cli.errors import FAILURE, CliError
+from himloco_lab.cli.runs import recorded_agent
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
     from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
 
+    from himloco_lab.playing.policies import EnvPolicy
     from himloco_rl.runners import HIMOnPolicyRunner
 
 SETTINGS = ("obs_groups", "clip_actions", "actor", "critic", "algorithm")
@@ -77,3 +79,48 @@ def load_runner(
             FAILURE,
         ) from None
     return runner
+
+
+def policy_file(name: str) -> Path | None:
+    """Return the file that ``--policy`` names; None for ``zero`` and ``random``.
+
+    Raises:
+        CliError: If there is no such file.
+    """
+    from himloco_lab.playing.policies import BUILT_IN
+
+    if name in BUILT_IN:
+        return None
+    path = Path(name).expanduser()
+    if not path.is_file():
+        known = " or ".join(BUILT_IN)
+        raise CliError(f"--policy {name}: no such file; name an ONNX or TorchScript file, or {known}", FAILURE)
+    return path
+
+
+def open_any(
+    vec_env: RslRlVecEnvWrapper, task: str, agent_cfg: Any, named: Path | str, is_checkpoint: bool, seed: int
+) -> EnvPolicy:
+    """Open a policy of whatever kind, and see that it fits the task.
+
+    Args:
+        vec_env: From :func:`open_env`.
+        task: Its registered name, for the message.
+        agent_cfg: The learner's configuration.
+        named: A checkpoint, or what ``--policy`` names.
+        is_checkpoint: Which of the two.
+        seed: Of the random policy.
+
+    Raises:
+        CliError: If it cannot be opened or does not fit.
+    """
+    from himloco_lab.playing.policies import PolicyError, layout_of, open_policy
+
+    if is_checkpoint:
+        checkpoint = Path(named)
+        return load_runner(vec_env, task, agent_cfg, recorded_agent(checkpoint), checkpoint).get_inference_policy()
+    layout = layout_of(vec_env.get_observations(), agent_cfg.obs_groups["actor"], vec_env.num_actions)
+    try:
+        return open_policy(str(named), layout, seed=seed)
+    except PolicyError as error:
+        raise CliError(str(error), FAILURE) from None

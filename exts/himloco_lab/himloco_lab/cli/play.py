@@ -10,7 +10,7 @@ import contextlib
 import copy
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from isaaclab_rl.entrypoints.common import (
     apply_env_overrides,
@@ -24,16 +24,11 @@ from isaaclab_rl.entrypoints.common import (
 from himloco_lab.cli.arguments import parse, play_parser
 from himloco_lab.cli.checks import check_configs, check_launch, check_video
 from himloco_lab.cli.errors import FAILURE, CliError, run_command
-from himloco_lab.cli.loading import load_runner, open_env
+from himloco_lab.cli.loading import open_any, open_env, policy_file
 from himloco_lab.cli.machine import apply_device, check_num_envs
 from himloco_lab.cli.overrides import resolve_configs
 from himloco_lab.cli.registry import find_task
 from himloco_lab.cli.runs import find_checkpoint, log_root, recorded_agent
-
-if TYPE_CHECKING:
-    from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
-
-    from himloco_lab.playing.policies import EnvPolicy
 
 SEED = 42
 """Isaac Lab's, where the user names none."""
@@ -68,7 +63,7 @@ def _play(argv: list[str]) -> None:
     ranges = copy.deepcopy(env_cfg.commands.base_velocity.ranges)  # before a curriculum narrows them
     with launch_simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
         vec_env = open_env(args.task, env_cfg, agent_cfg, recorded, cleanup)
-        policy = _open_policy(args, vec_env, agent_cfg, recorded, checkpoint)
+        policy = open_any(vec_env, args.task, agent_cfg, checkpoint or args.policy, args.policy is None, env_cfg.seed)
 
         from himloco_lab.playing.session import PlaySession
 
@@ -87,14 +82,8 @@ def _choose_num_envs(args: argparse.Namespace, overrides: list[str], env_cfg: An
 
 def _find_checkpoint(args: argparse.Namespace, agent_cfg: Any) -> tuple[Path | None, dict[str, Any]]:
     """Return the checkpoint to play and what its run recorded; none for ``--policy``."""
-    from himloco_lab.playing.policies import BUILT_IN
-
     if args.policy is not None:
-        if args.policy not in BUILT_IN and not Path(args.policy).expanduser().is_file():
-            raise CliError(
-                f"--policy {args.policy}: no such file; name an ONNX or TorchScript file, or {' or '.join(BUILT_IN)}",
-                FAILURE,
-            )
+        policy_file(args.policy)
         return None, {}
     root = log_root(agent_cfg.experiment_name)
     checkpoint = find_checkpoint(args.checkpoint or "latest", root, task=args.task, agent_entry=args.agent)
@@ -119,22 +108,3 @@ def _add_viewer(args: argparse.Namespace, env_cfg: Any) -> None:
     viewer = PlayViewerCfg(port=args.port, bind_address=args.bind_address)
     others = [cfg for cfg in env_cfg.sim.visualizer_cfgs or [] if cfg.visualizer_type != "viser"]
     env_cfg.sim.visualizer_cfgs = [*others, viewer]
-
-
-def _open_policy(
-    args: argparse.Namespace,
-    vec_env: RslRlVecEnvWrapper,
-    agent_cfg: Any,
-    recorded: dict[str, Any],
-    checkpoint: Path | None,
-) -> EnvPolicy:
-    """Open what ``--policy`` or ``--checkpoint`` names, and see that it fits the task."""
-    from himloco_lab.playing.policies import PolicyError, layout_of, open_policy
-
-    if checkpoint is not None:
-        return load_runner(vec_env, args.task, agent_cfg, recorded, checkpoint).get_inference_policy()
-    layout = layout_of(vec_env.get_observations(), agent_cfg.obs_groups["actor"], vec_env.num_actions)
-    try:
-        return open_policy(args.policy, layout, seed=vec_env.unwrapped.cfg.seed or 0)
-    except PolicyError as error:
-        raise CliError(str(error), FAILURE) from None

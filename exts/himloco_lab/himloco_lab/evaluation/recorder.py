@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from isaaclab.managers import SceneEntityCfg
 
+from himloco_lab.playing.policies import COMMAND_TERM
+
 from .commands import Command
 from .metrics import Recording
 
@@ -25,8 +27,8 @@ STANDING = 2.0
 """Seconds for which the robots stand before the command steps."""
 LOADED = 1.0
 """Normal force from which a foot carries load [N]; the threshold of the reward ``feet_slip``."""
-COMMAND_TERM, SENSOR = "base_velocity", "contact_forces"
-"""Names that all tasks share."""
+SENSOR = "contact_forces"
+"""Name of the contact sensor in all tasks."""
 
 
 class EnvRecorder:

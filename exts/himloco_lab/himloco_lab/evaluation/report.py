@@ -63,7 +63,7 @@ def read_json(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def overall(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """Return the mean of every figure over the commands that have it; falls per hour are weighted by robots."""
+    """Return the mean of every figure over the commands that have it, each command counting once."""
     means: dict[str, float | None] = {}
     for figure in FIGURES:
         values = [row[figure] for row in rows if row[figure] is not None]

@@ -17,6 +17,8 @@ from tensordict import TensorDict
 from himloco_lab.deployment.files import open_session
 from himloco_lab.deployment.schema import ManifestError
 
+COMMAND_TERM = "base_velocity"
+"""Name of the gait command in all tasks."""
 BUILT_IN = ("zero", "random")
 """Policies that need no file."""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from . import keyboard
+from .policies import COMMAND_TERM
 from .steering import Steering, gait_axes
 from .viewer import PlayViewer
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 PUSH = 1.0
 """Change of velocity of a push, in a random direction [m/s]; twice what the task's own pushes reach at most."""
-COMMAND_TERM = "base_velocity"
-"""Name of the gait command in all tasks."""
 
 
 class PlaySession:
