@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""What the curriculum of disturbances does to resets, pushes and squats; an experiment of env_probe.py."""
+"""What the curriculum of disturbances does to resets, pushes and commands; an experiment of env_probe.py."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ def everything_at_full(env: Any) -> None:
 
 
 def disturbances(env: Any) -> dict[str, Any]:
-    """Starts, pushes and squats at three ratios, and where the ratio goes."""
+    """Starts, pushes and commands at three ratios, and where the ratio goes."""
     robot, gait = env.scene["robot"], env.command_manager.get_term("base_velocity")
     everyone = torch.arange(env.num_envs)
     found: dict[str, Any] = {}
     for ratio in RATIOS:
         set_ratio(env, ratio)
-        velocity, joints, height, pushed = [], [], [], []
+        velocity, joints, command, pushed = [], [], [], []
         for _ in range(40):
             env.event_manager.apply(mode="reset", env_ids=everyone, global_env_step_count=10**6)
             velocity.append(robot.data.root_vel_w.torch.clone())
             joints.append((robot.data.joint_pos.torch - robot.data.default_joint_pos.torch).clone())
             gait._resample_command(everyone)
-            height.append(gait.command[:, 3].clone())
+            command.append(gait.command.clone())
             robot.write_root_velocity_to_sim_index(root_velocity=torch.full((env.num_envs, 6), 2.0))
             push = env.event_manager.get_term_cfg("push")
             push.func(env, everyone, **push.params)
             pushed.append(robot.data.root_vel_w.torch[:, :2].clone())
-        values = {"velocity": velocity, "joints": joints, "height": height, "pushed": pushed}
+        values = {"velocity": velocity, "joints": joints, "command": command, "pushed": pushed}
         found[str(ratio)] = {name: torch.cat(samples) for name, samples in values.items()}
 
     term = curriculum(env)
     set_ratio(env, 0.0)
     path = []
     # steps that pass, and the share of a full episode that the episodes ending then have lasted
-    for steps, share in ((199, 0.9), (1, 0.9), (200, 0.81), (200, 0.6), (200, 0.4), (200, 0.4), (200, 0.4)):
+    for steps, share in ((399, 0.9), (1, 0.9), (400, 0.86), (400, 0.8), (400, 0.69), (400, 0.4), (400, 0.4)):
         env.common_step_counter += steps
         term.func._born[:] = env.common_step_counter - int(share * env.max_episode_length)
         path.append(term.func(env, everyone, **term.params))

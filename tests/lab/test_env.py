@@ -295,12 +295,18 @@ def test_disturbances_grow_with_survival(on_flat: dict[str, Any]) -> None:
         # U(0.8, 1.2) of 0.3 and U(-0.1, 0.1): 0.16 at most, at the knee
         most = float(drawn["joints"].abs().amax())
         assert 0.95 * 0.16 * ratio - 1e-6 <= most <= 0.16 * ratio + 1e-6
-        assert drawn["height"].min() == pytest.approx(0.74 - 0.5 * ratio, abs=0.02)
+        command = drawn["command"]
+        assert command[:, 3].min() == pytest.approx(0.74 - 0.5 * ratio, abs=0.02)
+        # a quarter of the task's speeds at first
+        share = 0.25 + 0.75 * ratio
+        for axis, (low, high) in enumerate(((-0.8, 1.2), (-0.5, 0.5), (-0.8, 0.8))):
+            assert command[:, axis].min() == pytest.approx(share * low, abs=0.05 * share)
+            assert command[:, axis].max() == pytest.approx(share * high, abs=0.05 * share)
         # a push goes `ratio` of the way from 2 m/s to U(-0.5, 0.5)
         low, high = 2.0 - 2.5 * ratio, 2.0 - 1.5 * ratio
         assert drawn["pushed"].min() >= low - 1e-5 and drawn["pushed"].max() <= high + 1e-5
         assert drawn["pushed"].max() - drawn["pushed"].min() > 0.95 * ratio - 1e-5
-    # 199 steps are no interval; shares of 0.9 and 0.81 lift the ratio, 0.6 leaves it, 0.4 takes it to 0 and no lower
+    # 399 steps are no interval; 0.9 and 0.86 lift the ratio, 0.8 leaves it, 0.69 and 0.4 take it to 0 and no lower
     assert found["path"] == pytest.approx([0.0, 0.05, 0.1, 0.1, 0.05, 0.0, 0.0])
     assert found["state"]["ratio"] == pytest.approx(0.0)
 

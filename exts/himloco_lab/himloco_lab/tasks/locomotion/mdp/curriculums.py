@@ -175,9 +175,10 @@ class disturbances_by_survival(ManagerTermBase):
     """Start episodes gently, and the rougher the longer they last.
 
     A ratio r from 0 to 1 scales what the task's events and commands throw at a robot: the random velocity and joint
-    positions at a reset, the pushes, and how deep a squat may be. At r = 1 they are the task's own. Every ``interval``
-    environment steps r grows by ``step`` if the episodes that ended since then lasted longer than ``up_share`` of a
-    full one on average, and shrinks if they lasted less than ``down_share``.
+    positions at a reset, the pushes, how deep a squat may be, and how fast it may be told to move, from
+    ``slowest_share`` of the task's ranges on. At r = 1 they are the task's own. Every ``interval`` environment steps r
+    grows by ``step`` if the episodes that ended since then lasted longer than ``up_share`` of a full one on average,
+    and shrinks if they lasted less than ``down_share``.
 
     HOMIE has no such curriculum: its 4096 robots see enough lucky starts among the hard ones. A few hundred do not.
     """
@@ -193,7 +194,10 @@ class disturbances_by_survival(ManagerTermBase):
         """
         super().__init__(cfg, env)
         self._command = cast("GaitCommand", env.command_manager.get_term(str(cfg.params["command_name"])))
-        self._lowest, self._upright = self._command.cfg.ranges.height
+        ranges = self._command.cfg.ranges
+        self._lowest, self._upright = ranges.height
+        self._slowest_share = cast("float", cfg.params.get("slowest_share", 0.25))
+        self._speeds = {name: getattr(ranges, name) for name in ("lin_vel_x", "lin_vel_y", "ang_vel_z")}
         events = env.event_manager
         names = [name for mode in ("reset", "interval") for name in events.active_terms.get(mode, [])]
         self._events = {name: events.get_term_cfg(name) for name in names}
@@ -209,21 +213,23 @@ class disturbances_by_survival(ManagerTermBase):
         env: ManagerBasedRLEnv,
         env_ids: torch.Tensor | slice,
         command_name: str,
-        up_share: float = 0.8,
-        down_share: float = 0.5,
+        up_share: float = 0.85,
+        down_share: float = 0.7,
         step: float = 0.05,
-        interval: int = 200,
+        interval: int = 400,
+        slowest_share: float = 0.25,
     ) -> float:
         """Collect the ended episodes and, when it is time, move the ratio.
 
         Args:
             env: The environment.
             env_ids: The environments that are about to be reset.
-            command_name: The gait command, whose squats get deeper.
+            command_name: The gait command, whose squats get deeper and whose walks get faster.
             up_share: Share of a full episode above which the ratio grows.
             down_share: Share below which it shrinks.
             step: What is added or taken.
             interval: Environment steps between two checks.
+            slowest_share: Share of the task's speeds that is drawn at r = 0.
 
         Returns:
             The ratio r.
@@ -243,6 +249,9 @@ class disturbances_by_survival(ManagerTermBase):
             self._upright - self.ratio * (self._upright - self._lowest),
             self._upright,
         )
+        share = self._slowest_share + (1.0 - self._slowest_share) * self.ratio
+        for name, (low, high) in self._speeds.items():
+            setattr(self._command.cfg.ranges, name, (share * low, share * high))
         for name, term in self._events.items():
             full = self._full[name]
             if term.func is push_by_replacing_velocity:

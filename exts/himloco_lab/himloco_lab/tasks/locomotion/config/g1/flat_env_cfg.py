@@ -19,7 +19,7 @@ class G1FlatCurriculumCfg(G1CurriculumCfg):
 
     disturbances: CurriculumTermCfg | None = CurriculumTermCfg(
         func=mdp.disturbances_by_survival,
-        params={"command_name": "base_velocity", "up_share": 0.8, "down_share": 0.5, "step": 0.05},
+        params={"command_name": "base_velocity", "up_share": 0.85, "down_share": 0.7, "step": 0.05},
     )
 
 
