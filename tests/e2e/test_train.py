@@ -149,6 +149,9 @@ def test_the_newest_checkpoint_exports_and_the_files_agree(trained, repository):
     assert [joint["driven_by"] for joint in joints.values()] == ["policy"] * 12 + ["command"] * 15
     assert joints["left_knee_joint"]["stiffness"] == 150.0
     assert joints["left_ankle_pitch_joint"]["effort_limit"] == 35.0
+    # the task's own ranges (facts 4.4), not those of a curriculum that has just begun
+    assert manifest["command"]["height"] == [0.24, 0.74]
+    assert manifest["command"]["lin_vel_x"] == [-0.8, 1.2]
 
     # and MuJoCo runs it from the manifest alone
     command = [sys.executable, str(repository / "scripts" / "sim2sim.py"), "--policy", str(exported), "--duration", "1"]
@@ -198,30 +201,30 @@ def newest_model(folder: Path) -> Path:
 
 
 def interrupted_training(repository: Path, folder: Path, interrupt, *flags: str) -> tuple[int, str]:
-    """Train until the first checkpoint and a little longer, then *interrupt* the process; return code and output."""
+    """Train past the first checkpoint by some iterations, then *interrupt* the process; return code and output."""
     command = [sys.executable, str(repository / "scripts" / "train.py"), "--task", "Himloco-G1-Flat-v0", *SMALL, *flags]
-    # as from a terminal: a background process of a shell may be told to ignore the signal
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    output = folder / "output.txt"
+    with output.open("w") as stream:
+        # as from a terminal: a background process of a shell may be told to ignore the signal
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
     try:
         deadline = time.monotonic() + 300
-        while not list(folder.glob("logs/rsl_rl/*/*/model_0.pt")):
-            assert process.poll() is None, process.communicate()[0][-3000:]
-            assert time.monotonic() < deadline
+        while "\nit 2/" not in output.read_text():  # so that what is saved differs from model_0.pt
+            assert process.poll() is None, output.read_text()[-3000:]
+            assert time.monotonic() < deadline, output.read_text()[-3000:]
             time.sleep(0.2)
-        time.sleep(4.0)  # some iterations more, so that what is saved differs from the first
         interrupt(process)
-        output, _ = process.communicate(timeout=60)
+        process.wait(timeout=60)
     finally:
         process.kill()
-    return process.returncode, output
+    return process.returncode, output.read_text()
 
 
 def children(process: subprocess.Popen[str]) -> list[psutil.Process]:
