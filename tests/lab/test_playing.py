@@ -151,6 +151,37 @@ def test_keys_move_the_command() -> None:
     assert asked.command == [0.0, 0.0, 0.0, 0.74]
 
 
+class HeldKeys:
+    """What Isaac Lab documents of ``Se2Keyboard``; the real one needs Isaac Sim."""
+
+    def __init__(self) -> None:
+        self.held, self.pressed = torch.zeros(3), {}
+
+    def add_callback(self, key: str, func: Callable[[], None]) -> None:
+        self.pressed[key] = func
+
+    def advance(self) -> torch.Tensor:
+        return self.held
+
+
+def test_keys_of_isaac_sims_window_move_while_they_are_held() -> None:
+    asked, device = steering(), HeldKeys()
+    keys = keyboard.WindowKeys(asked, device)
+    asked.set(0, 0.3)  # a slider
+    keys.read()
+    assert asked.command[0] == pytest.approx(0.3)
+    device.held = torch.tensor([0.8, -9.0, 0.0])
+    keys.read()
+    assert asked.command[:3] == pytest.approx([0.8, -0.5, 0.0])  # no more than the task draws
+    device.held = torch.zeros(3)
+    keys.read()
+    assert asked.command[:3] == pytest.approx([0.0, 0.0, 0.0])
+    device.pressed["J"]()
+    assert asked.command[3] == pytest.approx(0.69)
+    device.pressed["P"]()
+    assert asked.requests.get_nowait() == "push"
+
+
 def test_every_key_is_in_the_help() -> None:
     for key in (*keyboard.MOVES, *keyboard.ASKS):
         assert key.startswith("\x1b") or key in keyboard.HELP.replace(":", " ").split()

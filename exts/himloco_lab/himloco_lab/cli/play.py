@@ -69,7 +69,8 @@ def _play(argv: list[str]) -> None:
 
         limits = [steps for steps in (args.max_steps, video_playback_steps(args, env_cfg)) if steps is not None]
         print(f"[INFO] Playing {checkpoint or args.policy} on {args.task}, Ctrl-C ends it")
-        session = PlaySession(vec_env, policy, ranges, args.command)
+        has_window = "kit" in (args.visualizer or []) and not args.headless
+        session = PlaySession(vec_env, policy, ranges, args.command, has_window)
         print(session.run(min(limits, default=None), real_time=args.real_time or bool(args.visualizer)))
 
 

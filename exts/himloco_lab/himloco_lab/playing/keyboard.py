@@ -1,16 +1,18 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Steering from the terminal, with the keys of Isaac Lab's ``Se2Keyboard`` and a few more."""
+"""Steering from the terminal or Isaac Sim's window, with the keys of Isaac Lab's ``Se2Keyboard`` and a few more."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import os
 import select
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from .steering import Steering
 
@@ -78,3 +80,30 @@ def terminal_keys() -> Iterator[Callable[[], list[str]] | None]:
         yield read
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+class WindowKeys:
+    """Keys of Isaac Sim's window: hold one to move, let go to stop. Not run here, where there is no Isaac Sim."""
+
+    def __init__(self, steering: Steering, device: Any = None) -> None:
+        """Listen to the window.
+
+        Args:
+            steering: What the keys act on.
+            device: An :class:`isaaclab.devices.Se2Keyboard`; made here when None.
+        """
+        if device is None:
+            from isaaclab.devices import Se2Keyboard, Se2KeyboardCfg
+
+            device = Se2Keyboard(Se2KeyboardCfg())
+        self._steering, self._device, self._last = steering, device, [0.0, 0.0, 0.0]
+        for key in ("u", "j", "l", *ASKS):
+            device.add_callback(key.upper(), functools.partial(press, steering, key))
+
+    def read(self) -> None:
+        """Command the velocities of the keys that are held down, if they have changed."""
+        held = self._device.advance().tolist()
+        if held != self._last:
+            for index, value in enumerate(held):
+                self._steering.set(index, value)
+            self._last = held

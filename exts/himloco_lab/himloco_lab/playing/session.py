@@ -33,7 +33,12 @@ class PlaySession:
     """One sitting with a policy."""
 
     def __init__(
-        self, vec_env: RslRlVecEnvWrapper, policy: EnvPolicy, ranges: Any, command: Sequence[float] | None = None
+        self,
+        vec_env: RslRlVecEnvWrapper,
+        policy: EnvPolicy,
+        ranges: Any,
+        command: Sequence[float] | None = None,
+        has_window: bool = False,
     ) -> None:
         """Connect environment, policy, viewer and keyboard.
 
@@ -43,6 +48,7 @@ class PlaySession:
             ranges: What the task draws commands from, :class:`GaitCommandCfg.Ranges`.
             command: vx, vy [m/s], yaw rate [rad/s], base height [m] to begin with. None commands standing where there
                 is something to steer with, a viewer or a terminal, and otherwise leaves it to the task.
+            has_window: Whether Isaac Sim's window is open and takes keys.
         """
         self._vec_env, self._policy = vec_env, policy
         self._env: Any = vec_env.unwrapped
@@ -54,7 +60,8 @@ class PlaySession:
             self.steering.set(index, value)
         for viewer in self._viewers:
             viewer.add_controls(self.steering)
-        self._steers = command is not None or bool(self._viewers)
+        self._window = keyboard.WindowKeys(self.steering) if has_window else None
+        self._steers = command is not None or bool(self._viewers) or has_window
         self._falls = 0
 
     def run(self, max_steps: int | None, real_time: bool) -> str:
@@ -92,6 +99,8 @@ class PlaySession:
             return
         for key in keys() if keys else ():
             keyboard.press(self.steering, key)
+        if self._window is not None:
+            self._window.read()
         self._gait.hold(self.steering.command)
         actions = {"push": self._push, "reset": self._env.sim.request_reset, "terrain": self._next_terrain}
         with contextlib.suppress(queue.Empty):
