@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The figures of the tracking suite against recordings worked out by hand."""
+"""The figures of the tracking and robustness suites against recordings worked out by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ import numpy as np
 import pytest
 
 from himloco_lab.evaluation.commands import tracking_commands
-from himloco_lab.evaluation.metrics import Recording, mean_and_ci95, per_robot, summarise
+from himloco_lab.evaluation.metrics import Recording, join, mean_and_ci95, per_robot, summarise
+from himloco_lab.evaluation.results import survived
+from himloco_lab.evaluation.robustness import (
+    Condition,
+    RestlessArms,
+    commands_of,
+    conditions,
+    impulses,
+    largest_survived,
+    summarise_robustness,
+)
+from himloco_lab.evaluation.series import tracking_series
 
 RANGES = SimpleNamespace(lin_vel_x=(-0.8, 1.2), lin_vel_y=(-0.5, 0.5), ang_vel_z=(-0.8, 0.8), height=(0.24, 0.74))
 REST = np.array([0.0, 0.0, 0.0, 0.74])
@@ -31,7 +42,10 @@ def recording(command: list[list[float]], **changes: Any) -> Recording:
         "measured": np.tile(REST, (STEPS, robots, 1)),
         "alive": np.ones((STEPS, robots), dtype=bool),
         "power": np.zeros((STEPS, robots)),
-        "slip": np.full((STEPS, robots), np.nan),
+        "contacts": np.zeros((STEPS, robots, 2), dtype=bool),
+        "foot_speed": np.zeros((STEPS, robots, 2)),
+        "pose": np.zeros((STEPS, robots, 3)),
+        "estimate": np.full((STEPS, robots, 3), np.nan),
         "actions": np.zeros((STEPS, robots, 2)),
     }
     return Recording(**(values | changes))
@@ -86,11 +100,15 @@ def test_a_robot_that_never_answers_has_no_response_time() -> None:
 def test_power_slip_and_cost_of_transport() -> None:
     measured = np.tile(REST, (STEPS, 1, 1))
     measured[:, 0, :2] = [0.3, 0.4]
-    power, slip = np.full((STEPS, 1), 98.1), np.full((STEPS, 1), np.nan)
+    power, contacts = np.full((STEPS, 1), 98.1), np.zeros((STEPS, 1, 2), dtype=bool)
     power[:START] = 1e6  # before the command
-    slip[START + 5] = 0.2
-    slip[START + 6] = 0.4
-    found = per_robot(recording([[0.3, 0.4, 0.0, 0.74]], measured=measured, power=power, slip=slip))
+    speed = np.full((STEPS, 1, 2), 9.0)
+    contacts[START + 5, 0, 0] = True
+    speed[START + 5, 0, 0] = 0.2
+    contacts[START + 6] = True
+    speed[START + 6, 0] = [0.3, 0.5]
+    values = {"measured": measured, "power": power, "contacts": contacts, "foot_speed": speed}
+    found = per_robot(recording([[0.3, 0.4, 0.0, 0.74]], **values))
     assert found["power"][0] == pytest.approx(98.1)
     assert found["foot_slip"][0] == pytest.approx(0.3)
     assert found["cost_of_transport"][0] == pytest.approx(98.1 / (10.0 * 9.81 * 0.5))
@@ -134,3 +152,93 @@ def test_robots_of_one_command_share_a_row() -> None:
 def test_an_interval_needs_two() -> None:
     assert mean_and_ci95(np.array([np.nan])) == (None, None)
     assert mean_and_ci95(np.array([2.0, np.nan])) == (2.0, None)
+
+
+def test_the_error_of_an_estimate_is_its_horizontal_distance() -> None:
+    measured, estimate = np.tile(REST, (STEPS, 2, 1)), np.full((STEPS, 2, 3), np.nan)
+    estimate[:, 0] = [0.3, -0.4, 9.0]
+    estimate[:START, 0] = 77.0
+    found = per_robot(recording([[0.0, 0.0, 0.0, 0.74]] * 2, measured=measured, estimate=estimate))
+    assert found["error_estimate"][0] == pytest.approx(0.5)
+    assert np.isnan(found["error_estimate"][1])
+
+
+def test_joined_recordings_are_those_of_all_robots() -> None:
+    commands = [[0.5, 0.0, 0.0, 0.74], [0.0, 0.0, 0.5, 0.74], [0.0, 0.0, 0.0, 0.74]]
+    measured = np.random.default_rng(0).normal(size=(STEPS, 3, 4))
+    whole = recording(commands, measured=measured)
+    parts = [recording(commands[:1], measured=measured[:, :1]), recording(commands[1:], measured=measured[:, 1:])]
+    assert summarise(join(parts)) == summarise(whole)
+
+
+def test_series_show_what_happened() -> None:
+    """At 10 Hz nothing is thinned out."""
+    measured, alive = np.tile(REST, (STEPS, 3, 1)), np.ones((STEPS, 3), dtype=bool)
+    measured[START:, 0, 0] = 0.4
+    measured[START:, 1, 0] = 0.6
+    alive[30:, 1] = False
+    contacts = np.zeros((STEPS, 3, 2), dtype=bool)
+    contacts[5:9, 0, 1] = True
+    walk, stand = [0.5, 0.0, 0.0, 0.74], [0.0, 0.0, 0.0, 0.74]
+    found = tracking_series(recording([walk, walk, stand], measured=measured, alive=alive, contacts=contacts))
+    curve = found["curves"]["vx"]
+    assert curve["command"] == 0.5
+    assert curve["measured"] == pytest.approx([0.0] * START + [0.5] * 20 + [0.4] * 30)
+    assert curve["time"][START - 1 : START + 2] == pytest.approx([0.0, 0.1, 0.2])
+    assert set(found["curves"]) == {"vx"}  # nobody was asked for anything else
+    assert found["alive"] == pytest.approx([1.0] * 30 + [0.667] * 30)
+    assert sum(found["errors"]["vx"]) == 30 + 30  # robot 0 and the one that stands, once settled
+    assert found["errors"]["vx"][int((-0.1 + 0.6) / 0.025)] == 30
+    assert found["feet"]["contacts"] == [[0] * STEPS, [0] * 5 + [1] * 4 + [0] * (STEPS - 9)]
+    assert "estimate" not in found
+
+
+def test_the_largest_impulse_is_the_last_before_most_fall() -> None:
+    sizes = {10.0: 1.0, 20.0: 0.5, 30.0: 0.25, 40.0: 0.75}
+    rows = [{"group": "impulse", "kind": "left", "size": size, "survived": share} for size, share in sizes.items()]
+    rows.append({"group": "impulse", "kind": "right", "size": 10.0, "survived": 0.25})
+    assert largest_survived(rows) == {"left": 20.0, "right": 0.0}
+
+
+def test_an_impulse_is_force_times_time_in_its_direction() -> None:
+    chosen = [Condition("impulse", "left", 30.0), Condition("impulse", "backward", 10.0), Condition("delay", "", 1.0)]
+    push = impulses(chosen, 0.02)
+    total = sum((found.force * 0.02 for step in range(500) if (found := push(step)) is not None), np.zeros((3, 3)))
+    np.testing.assert_allclose(total, [[0.0, 30.0, 0.0], [-10.0, 0.0, 0.0], [0.0, 0.0, 0.0]], atol=1e-9)
+    assert push(99) is None and push(100) is not None  # the robots stand for two seconds before
+    np.testing.assert_allclose(commands_of(chosen, 0.74)[:, 0], [0.0, 0.0, 0.5])
+
+
+def test_difficulties_are_those_that_the_task_has() -> None:
+    flat = conditions(range(4), has_arms=False, terrain={}, levels=0)
+    assert {one.group for one in flat} == {"impulse", "payload", "friction", "delay"}
+    assert [one.size for one in flat if one.group == "delay"] == [0.0, 1.0, 2.0, 3.0]
+    rough = conditions([0], has_arms=True, terrain={"stairs": [0], "slope": [1]}, levels=3)
+    assert [(one.kind, one.size, one.column) for one in rough if one.group == "terrain"] == [
+        *(("stairs", level, 0) for level in range(3)),
+        *(("slope", level, 1) for level in range(3)),
+    ]
+
+
+def test_survival_by_difficulty() -> None:
+    alive = np.ones((STEPS, 4), dtype=bool)
+    alive[40:, 1] = False
+    chosen = [Condition("payload", "", 5.0)] * 2 + [Condition("payload", "", 10.0)] * 2
+    rows = summarise_robustness(recording([[0.5, 0.0, 0.0, 0.74]] * 4, alive=alive), chosen)
+    assert [(row["size"], row["robots"], row["survived"]) for row in rows] == [(5.0, 2, 0.5), (10.0, 2, 1.0)]
+    assert rows[0]["error_vx"] == pytest.approx(0.5)
+    assert survived(rows, "payload") == pytest.approx(0.75) and survived(rows, "delay") is None
+
+
+def test_restless_arms_follow_homies_distribution() -> None:
+    """At ratio 1 the amplitude is nearly uniform, at 0 its mean is 1/20; half of that share goes to each side."""
+    robots = 4000
+    arena: Any = SimpleNamespace(dt=0.02, arm_default=np.array([0.2]), arm_limits=np.array([[-0.8, 1.2]]))
+    for ratio, mean in ((1.0, 0.2417), (0.0, 0.025)):  # E[r'] E[u], with E[r'] = 1/lam - 1/(e^lam - 1)
+        arms = RestlessArms(arena, [Condition("arms", "", ratio)] * robots + [Condition("delay", "", 0.0)], 0)
+        targets = np.stack([arms(step) for step in range(50)])
+        assert (targets[:, -1] == 0.2).all()
+        reached = targets[-1, :robots, 0] - 0.2
+        assert np.abs(reached).mean() == pytest.approx(mean, rel=0.08)
+        assert (reached > 0.0).mean() == pytest.approx(0.5, abs=0.03)
+        np.testing.assert_allclose(targets[24, :robots, 0] - 0.2, reached / 2, atol=1e-9)

@@ -43,6 +43,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "num_commands": (1, 10000),
     "robots": (1, 10000),
     "duration": (3, 600),
+    "runs": (1, 100000),
+    "tour_duration": (1, 60),
 }
 """Least and greatest value of every numeric flag."""
 
@@ -172,6 +174,12 @@ def play_parser() -> Parser:
     return parser
 
 
+SUITES = ("tracking", "robustness", "tour")
+"""Suites of ``scripts/evaluate.py``."""
+ENGINES = ("physx", "isaacsim_physx", "ovphysx", "newton_mjwarp", "mujoco")
+"""Engines of ``scripts/evaluate.py``: the tasks' presets, and MuJoCo without Isaac Lab."""
+
+
 def evaluate_parser() -> Parser:
     """Return the parser of ``scripts/evaluate.py``."""
     parser = Parser(description="Measure how well policies follow commands, and compare them.")
@@ -187,9 +195,27 @@ def evaluate_parser() -> Parser:
     parser.add_argument(
         "--policy", type=str, nargs="+", default=None, help="zero, random, ONNX or TorchScript files, any number."
     )
-    parser.add_argument("--num_commands", type=int, default=64, help="Commands of the grid.")
-    parser.add_argument("--robots", type=int, default=4, help="Robots for each command.")
+    parser.add_argument(
+        "--suite", type=str, nargs="+", choices=SUITES, default=["tracking"], help="What to measure, one or several."
+    )
+    parser.add_argument(
+        "--engine",
+        type=str,
+        nargs="+",
+        choices=ENGINES,
+        default=None,
+        help="Engines, one or several; the task's own, or what physics=NAME says, when omitted.",
+    )
+    parser.add_argument("--num_commands", type=int, default=64, help="Commands of the tracking suite's grid.")
+    parser.add_argument("--robots", type=int, default=4, help="Robots for each command, and for each difficulty.")
     parser.add_argument("--duration", type=float, default=8.0, help="Seconds under the command, from 3 on.")
+    parser.add_argument(
+        "--groups", type=str, nargs="+", default=None, help="Difficulties of the robustness suite; all when omitted."
+    )
+    parser.add_argument("--runs", type=int, default=64, help="Runs of the tour.")
+    parser.add_argument(
+        "--tour_duration", type=float, default=60.0, help="Seconds of the tour; fewer than 60 break it off."
+    )
     parser.add_argument("--seed", type=int, default=0, help="The same seed, the same numbers.")
     parser.add_argument(
         "--output_dir", type=str, default=None, help="Where the results go; logs/evaluations/<task> when omitted."

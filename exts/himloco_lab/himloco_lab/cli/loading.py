@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,8 +14,10 @@ from himloco_lab.cli.errors import FAILURE, CliError
 from himloco_lab.cli.runs import recorded_agent
 
 if TYPE_CHECKING:
+    import torch
     from isaaclab.envs import ManagerBasedRLEnv
     from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
+    from tensordict import TensorDict
 
     from himloco_lab.playing.policies import EnvPolicy
     from himloco_rl.runners import HIMOnPolicyRunner
@@ -124,3 +127,31 @@ def open_any(
         return open_policy(str(named), layout, seed=seed)
     except PolicyError as error:
         raise CliError(str(error), FAILURE) from None
+
+
+def velocity_estimate(
+    vec_env: RslRlVecEnvWrapper, policy: EnvPolicy, agent_cfg: Any
+) -> Callable[[TensorDict], torch.Tensor] | None:
+    """Return what tells a HIM policy's estimate of the base's velocity [m/s], shape ``[N, 3]``; None for others.
+
+    Args:
+        vec_env: From :func:`open_env`.
+        policy: From :func:`open_any`.
+        agent_cfg: The learner's configuration, which names what the estimator learns.
+    """
+    import torch
+
+    from himloco_rl.algorithms.him_setup import VELOCITY_DIM, velocity_target
+    from himloco_rl.extensions import ObservationLayout
+    from himloco_rl.models import HIMActor
+
+    if not isinstance(policy, HIMActor):
+        return None
+    groups = agent_cfg.obs_groups["estimator"]
+    _, scale = velocity_target(ObservationLayout.from_env(vec_env.unwrapped), groups, agent_cfg.algorithm.velocity_term)
+
+    def estimate(observations: TensorDict) -> torch.Tensor:
+        flat = policy.obs_normalizer(torch.cat([observations[group] for group in policy.obs_groups], dim=-1))
+        return policy.estimator.features(policy.history(flat))[:, :VELOCITY_DIM] / scale
+
+    return estimate

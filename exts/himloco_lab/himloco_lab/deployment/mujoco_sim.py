@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -109,6 +110,18 @@ class MujocoRobot:
         self.torque = np.zeros(len(joints))
         """Torques of the last physics step [N m], shape ``[J]``."""
         self.reset()
+
+    def another(self) -> MujocoRobot:
+        """Return a robot of the same model with a state of its own; its noise is the same until it is seeded."""
+        robot = copy.copy(self)
+        robot.data = mujoco.MjData(self.model)
+        robot._generator = copy.deepcopy(self._generator)
+        robot.reset()
+        return robot
+
+    def seed(self, seed: int | Sequence[int]) -> None:
+        """Begin the resets' noise anew."""
+        self._generator = np.random.default_rng(seed)
 
     def reset(self) -> None:
         """Stand the robot up in its default pose at the origin, at rest, at the manifest's spawn height."""

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,10 +46,32 @@ class Recording:
     """Whether the robot has not fallen up to this record, shape ``[T, R]``."""
     power: np.ndarray
     """Σ |torque x joint velocity| [W], shape ``[T, R]``."""
-    slip: np.ndarray
-    """Mean horizontal speed of the feet that carry load [m/s], NaN without one, shape ``[T, R]``."""
+    contacts: np.ndarray
+    """Whether each foot carries load, shape ``[T, R, F]``."""
+    foot_speed: np.ndarray
+    """Horizontal speed of each foot [m/s], shape ``[T, R, F]``."""
     actions: np.ndarray
     """Raw actions, shape ``[T, R, A]``."""
+    pose: np.ndarray
+    """x, y [m] and yaw [rad] relative to the start, shape ``[T, R, 3]``."""
+    estimate: np.ndarray
+    """The policy's estimate of its velocity [m/s], NaN without one, shape ``[T, R, 3]``."""
+
+    @property
+    def slip(self) -> np.ndarray:
+        """Mean horizontal speed of the feet that carry load [m/s], NaN without one, shape ``[T, R]``."""
+        count = self.contacts.sum(axis=-1)
+        total = (self.foot_speed * self.contacts).sum(axis=-1)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def join(recordings: Sequence[Recording]) -> Recording:
+    """Return one recording of all robots; dt, start and rest must be alike."""
+    first = recordings[0]
+    series = ("measured", "alive", "power", "contacts", "foot_speed", "actions", "pose", "estimate")
+    joined = {name: np.concatenate([getattr(one, name) for one in recordings], axis=1) for name in series}
+    command = np.concatenate([one.command for one in recordings])
+    return replace(first, command=command, **joined)
 
 
 def summarise(recording: Recording) -> list[dict[str, Any]]:
@@ -79,7 +102,8 @@ def per_robot(recording: Recording) -> dict[str, np.ndarray]:
     ``error_<axis>``: mean |measured - command| from :data:`SETTLING` after the step. ``response_time`` [s]: until the
     axis that steps most has gone :data:`REACHED` of its step. ``overshoot``: how far it goes beyond, as a share of the
     step. ``foot_slip`` [m/s], ``power`` [W], ``cost_of_transport``: P / (m g v), for speeds from :data:`LEAST_SPEED`.
-    ``action_rate``: mean |second difference of the action|, of all joints.
+    ``action_rate``: mean |second difference of the action|, of all joints. ``error_estimate``: mean distance of the
+    policy's estimate of its horizontal velocity from the measured one [m/s].
     """
     r = recording
     under = np.arange(len(r.measured)) >= r.start
@@ -89,7 +113,8 @@ def per_robot(recording: Recording) -> dict[str, np.ndarray]:
         f"error_{axis}": masked_mean(errors[..., index], r.alive & settled[:, None]) for index, axis in enumerate(AXES)
     }
     figures["response_time"], figures["overshoot"] = step_response(r)
-    figures["foot_slip"] = masked_mean(np.nan_to_num(r.slip), r.alive & under[:, None] & ~np.isnan(r.slip))
+    slip = r.slip
+    figures["foot_slip"] = masked_mean(np.nan_to_num(slip), r.alive & under[:, None] & ~np.isnan(slip))
     figures["power"] = masked_mean(r.power, r.alive & under[:, None])
     speed = masked_mean(np.linalg.norm(r.measured[..., :2], axis=-1), r.alive & settled[:, None])
     power = masked_mean(r.power, r.alive & settled[:, None])
@@ -98,6 +123,9 @@ def per_robot(recording: Recording) -> dict[str, np.ndarray]:
     figures["cost_of_transport"] = np.where(moves, power / (r.mass * GRAVITY * np.where(moves, speed, 1.0)), np.nan)
     second = np.abs(np.diff(r.actions, n=2, axis=0)).mean(axis=-1)
     figures["action_rate"] = masked_mean(second, (r.alive & under[:, None])[2:])
+    estimated = ~np.isnan(r.estimate).any(axis=-1)
+    distance = np.nan_to_num(np.linalg.norm(r.estimate[..., :2] - r.measured[..., :2], axis=-1))
+    figures["error_estimate"] = masked_mean(distance, r.alive & under[:, None] & estimated)
     return figures
 
 

@@ -1,103 +1,66 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Records robots of an Isaac Lab task under given commands."""
+"""Records robots that stand first and then follow a command each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
 
 import numpy as np
-import torch
-from isaaclab.managers import SceneEntityCfg
 
-from himloco_lab.playing.policies import COMMAND_TERM
-
-from .commands import Command
+from .arena import Arena, Push, State
 from .metrics import Recording
-
-if TYPE_CHECKING:
-    from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
-
-    from himloco_lab.playing.policies import EnvPolicy
-    from himloco_lab.tasks.locomotion.mdp.commands.gait_command import GaitCommand
 
 STANDING = 2.0
 """Seconds for which the robots stand before the command steps."""
-LOADED = 1.0
-"""Normal force from which a foot carries load [N]; the threshold of the reward ``feet_slip``."""
-SENSOR = "contact_forces"
-"""Name of the contact sensor in all tasks."""
+
+_KEPT = ("pose", "power", "contacts", "foot_speed", "actions", "estimate")
 
 
-class EnvRecorder:
-    """Robots of one environment, each under a command of its own."""
+def record(
+    arena: Arena,
+    commands: np.ndarray,
+    rest: np.ndarray,
+    seconds: float,
+    seed: int,
+    *,
+    arms: Callable[[int], np.ndarray] | None = None,
+    push: Callable[[int], Push | None] | None = None,
+    after_reset: Callable[[], None] | None = None,
+    on_step: Callable[[], None] | None = None,
+) -> Recording:
+    """Let the robots stand for :data:`STANDING` seconds, then give each its command.
 
-    def __init__(self, vec_env: RslRlVecEnvWrapper, commands: Sequence[Command], rest: Command) -> None:
-        """Find what is recorded.
+    Args:
+        arena: The robots.
+        commands: vx, vy [m/s], yaw rate [rad/s], base height [m]; shape ``[R, 4]``.
+        rest: What they are asked for at first, shape ``[4]``.
+        seconds: Time under the command [s].
+        seed: The same seed starts the same robots in the same way.
+        arms: Number of the step -> targets of the arms [rad], shape ``[R, A]``.
+        push: Number of the step -> forces on the robots.
+        after_reset: Called once the robots stand.
+        on_step: Called after every step, for a progress bar.
+    """
+    start, end = round(STANDING / arena.dt), round((STANDING + seconds) / arena.dt)
+    kept: dict[str, list[np.ndarray]] = {name: [] for name in ("measured", "alive", *_KEPT)}
+    standing = np.tile(rest, (arena.num_robots, 1))
+    arena.reset(seed)
+    if after_reset is not None:
+        after_reset()
+    for step in range(end):
+        state = arena.step(
+            standing if step < start else commands, arms(step) if arms else None, push(step) if push else None
+        )
+        for name, value in _values(state).items():
+            kept[name].append(value)
+        if on_step is not None:
+            on_step()
+    series = {name: np.stack(values) for name, values in kept.items()}
+    return Recording(dt=arena.dt, start=start, mass=arena.mass, command=commands, rest=rest, **series)
 
-        Args:
-            vec_env: The task; as many robots as commands, or a multiple.
-            commands: What the robots are asked for; robot i gets command i modulo their number.
-            rest: What they are asked for at first.
-        """
-        self._vec_env, self._rest = vec_env, rest
-        self._env: Any = vec_env.unwrapped
-        self._gait = cast("GaitCommand", self._env.command_manager.get_term(COMMAND_TERM))
-        self._commands = np.array([commands[index % len(commands)] for index in range(self._env.num_envs)])
-        feet = self._gait.cfg.foot_body_names
-        self._feet = SceneEntityCfg("robot", body_names=feet, preserve_order=True)
-        self._soles = SceneEntityCfg(SENSOR, body_names=feet, preserve_order=True)
-        self._feet.resolve(self._env.scene)
-        self._soles.resolve(self._env.scene)
 
-    def record(
-        self, policy: EnvPolicy, seconds: float, seed: int, on_step: Callable[[], None] | None = None
-    ) -> Recording:
-        """Let *policy* act from a reset on.
-
-        Args:
-            policy: What acts.
-            seconds: Time under the command [s].
-            seed: The same seed starts the same robots in the same way.
-            on_step: Called after every step, for a progress bar.
-        """
-        dt = self._env.step_dt
-        start, end = round(STANDING / dt), round((STANDING + seconds) / dt)
-        kept: dict[str, list[np.ndarray]] = {name: [] for name in ("measured", "alive", "power", "slip", "actions")}
-        alive = torch.ones(self._env.num_envs, dtype=torch.bool, device=self._env.device)
-        with torch.inference_mode():
-            self._env.seed(seed)
-            torch.manual_seed(seed)
-            self._gait.hold(self._rest)
-            observations, _ = self._vec_env.reset()
-            for step in range(end):
-                if step == start:
-                    self._gait.hold(torch.as_tensor(self._commands))
-                actions = policy(observations)
-                observations, _, dones, _ = self._vec_env.step(actions)
-                alive &= ~dones.to(alive.device).bool()
-                for name, values in {**self._state(), "alive": alive, "actions": actions}.items():
-                    kept[name].append(values.cpu().numpy().copy())
-                if on_step is not None:
-                    on_step()
-        series = {name: np.stack(values) for name, values in kept.items()}
-        mass = float(self._env.scene["robot"].data.body_mass.torch.sum(dim=1).mean())
-        rest = np.array(self._rest)
-        return Recording(dt=dt, start=start, mass=mass, command=self._commands, rest=rest, **series)
-
-    def _state(self) -> dict[str, torch.Tensor]:
-        """What one step leaves behind; of a robot that has just been reset it means nothing."""
-        robot = self._env.scene["robot"]
-        data, effort = robot.data, robot.actuators.applied_effort.torch
-        velocity, turn = data.root_lin_vel_b.torch[:, :2], data.root_ang_vel_b.torch[:, 2:]
-        force = self._env.scene[SENSOR].data.net_normal_forces_w.torch[:, self._soles.body_ids, 2]
-        speed = data.body_lin_vel_w.torch[:, self._feet.body_ids, :2].norm(dim=-1)
-        loaded = force > LOADED
-        slip = (speed * loaded).sum(dim=1) / loaded.sum(dim=1)  # NaN in flight
-        return {
-            "measured": torch.cat([velocity, turn, self._gait.base_height().unsqueeze(1)], dim=1),
-            "power": (effort * data.joint_vel.torch).abs().sum(dim=1),
-            "slip": slip,
-        }
+def _values(state: State) -> dict[str, np.ndarray]:
+    measured = np.concatenate([state.velocity, state.height[:, None]], axis=1)
+    return {"measured": measured, "alive": ~state.fallen, **{name: getattr(state, name) for name in _KEPT}}

@@ -48,6 +48,7 @@ class DelayedJointPositionAction(JointPositionAction):
             )
         self._previous_targets = self._offset_tensor().clone()
         self._delay = torch.zeros(self.num_envs, 1, dtype=torch.long, device=self.device)
+        self._is_delay_held = False
         self._substep = 0
         self._disturbs = cfg.torque_offset > 0.0 or cfg.torque_noise > 0.0
         self._torque_offset = torch.zeros_like(self._raw_actions)
@@ -62,12 +63,29 @@ class DelayedJointPositionAction(JointPositionAction):
         self._previous_targets.copy_(self._processed_actions)
         super().process_actions(actions)
         self._substep = 0
-        low, high = self.cfg.delay_range
-        self._delay.random_(low, high + 1)
+        if not self._is_delay_held:
+            low, high = self.cfg.delay_range
+            self._delay.random_(low, high + 1)
         if self._disturbs:
             noise = self.cfg.torque_noise * (2.0 * torch.rand_like(self._torque_offset) - 1.0)
             torque = (self._torque_offset + noise) * self._effort_limit
             self._asset.actuators.target_command.effort.torch[:, self._joint_ids] = torque
+
+    def hold_delay(self, steps: torch.Tensor | int | None) -> None:
+        """Delay every action by so much, instead of what would be drawn.
+
+        Args:
+            steps: Physics steps, for all or for each robot, shape ``[N]``; None draws again.
+
+        Raises:
+            ValueError: If one is beyond the range that the task draws from.
+        """
+        self._is_delay_held = steps is not None
+        if steps is not None:
+            self._delay[:] = torch.as_tensor(steps, device=self.device).reshape(-1, 1)
+            low, high = self.cfg.delay_range
+            if not low <= int(self._delay.min()) <= int(self._delay.max()) <= high:
+                raise ValueError(f"A delay of {steps} physics steps is beyond delay_range={self.cfg.delay_range}.")
 
     def apply_actions(self) -> None:
         """Send the target that is due in this physics step."""

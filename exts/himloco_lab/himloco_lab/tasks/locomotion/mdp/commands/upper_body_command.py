@@ -76,11 +76,33 @@ class UpperBodyCommand(CommandTerm):
         self._reach_up = limits[..., 1] - self._default
         self._command = self._default.clone()
         self._target = self._default.clone()
+        self._held: torch.Tensor | None = None
 
     @property
     def command(self) -> torch.Tensor:
         """Joint position targets [rad], shape ``[N, J]``."""
         return self._command
+
+    @property
+    def default(self) -> torch.Tensor:
+        """Joint positions of the default pose [rad], shape ``[N, J]``."""
+        return self._default
+
+    @property
+    def limits(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Lowest and highest target that may be drawn [rad], shape ``[N, J]`` each."""
+        return self._default + self._reach_down, self._default + self._reach_up
+
+    def hold(self, targets: torch.Tensor | None) -> None:
+        """Command these targets, at once and until told otherwise, instead of what would be drawn.
+
+        Args:
+            targets: Joint positions [rad], shape ``[N, J]`` or what broadcasts to it; None draws them again.
+        """
+        self._held = None
+        if targets is not None:
+            self._held = torch.as_tensor(targets, dtype=torch.float, device=self.device).expand_as(self._command)
+            self._command[:] = self._held
 
     def reset(self, env_ids: Sequence[int] | slice | None = None) -> dict[str, torch.Tensor]:
         """Put the targets back to the default pose and draw where to go from there.
@@ -116,6 +138,9 @@ class UpperBodyCommand(CommandTerm):
         self._target[env_ids] = self._default[env_ids] + amplitude * reach
 
     def _update_command(self) -> None:
+        if self._held is not None:
+            self._command[:] = self._held
+            return
         # The rest of the way over the steps that are left: a straight line that ends on the target.
         share = (self._env.step_dt / self.time_left.clamp(min=self._env.step_dt)).clamp(max=1.0)
         self._command += share.unsqueeze(-1) * (self._target - self._command)

@@ -1,0 +1,64 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Measures a policy in MuJoCo, where neither Isaac Lab nor its observations are at hand: only an exported policy."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.progress import Progress
+
+from himloco_lab.cli.errors import FAILURE, CliError
+from himloco_lab.cli.evaluation_plan import Source, Unit
+from himloco_lab.deployment.schema import ManifestError
+
+_EXPORT = "import sys; from himloco_lab.cli.export import main; sys.exit(main(sys.argv[1:]))"
+
+
+def measure_in_mujoco(args: argparse.Namespace, unit: Unit, folder: Path, bar: Progress) -> dict[str, Any]:
+    """Do the job on level ground, with all cores; a checkpoint is exported first.
+
+    Args:
+        args: The command line.
+        unit: What to measure.
+        folder: Where exports go.
+        bar: Shows how far it is.
+
+    Returns:
+        What the suite found.
+
+    Raises:
+        CliError: If the policy cannot be exported, or does not fit its manifest.
+    """
+    from himloco_lab.evaluation.mujoco_pool import contestant, measure
+    from himloco_lab.evaluation.suites import result_of
+
+    source = unit.source
+    path = _exported(args, source, folder) if source.is_checkpoint else source.path
+    try:
+        one = contestant(source.name, path, str(unit.engine.env_cfg.scene.robot.spawn.robot))
+        task = bar.add_task(unit.key, total=unit.job.num_robots)
+        return result_of(measure(one, unit.job, lambda robots: bar.advance(task, robots)))
+    except ManifestError as error:
+        raise CliError(str(error), FAILURE) from None
+
+
+def _exported(args: argparse.Namespace, source: Source, folder: Path) -> Path:
+    """Return the ONNX file of a checkpoint, made now or by an earlier evaluation."""
+    assert source.path is not None, "A checkpoint has a file."
+    place = folder / "exported" / hashlib.sha256(source.path.read_bytes()).hexdigest()[:12]
+    path = place / "policy.onnx"
+    if not path.is_file():
+        flags = ["--task", args.task, "--agent", args.agent, "--checkpoint", str(source.path), "--device", "cpu"]
+        command = [sys.executable, "-c", _EXPORT, *flags, "--output_dir", str(place)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            said = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+            raise CliError(said[-1].removeprefix("error: ") if said else done.stderr[-300:], FAILURE)
+    return path

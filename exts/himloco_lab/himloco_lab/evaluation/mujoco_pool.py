@@ -1,0 +1,148 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Jobs in MuJoCo, shared out among processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from himloco_lab.assets.description import find_description
+from himloco_lab.deployment.files import find_policy, open_session
+from himloco_lab.deployment.homie import homie_manifest
+from himloco_lab.deployment.manifest import Manifest, Tensor
+from himloco_lab.deployment.policy import OnnxPolicy, Policy, RandomPolicy, ZeroPolicy
+from himloco_lab.deployment.schema import ManifestError
+
+from .suites import Job, join, run_job
+
+SLICE = 8
+"""Robots that a process takes at a time."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Contestant:
+    """A policy for MuJoCo, as it travels to another process."""
+
+    manifest: Manifest
+    path: Path | None
+    """An ONNX or TorchScript file; None for a built-in policy."""
+    built_in: str = ""
+    """``zero`` or ``random``."""
+
+    def make_policy(self, seed: int, robot: int) -> Policy:
+        """Open it for one robot."""
+        if self.path is None:
+            if self.built_in == "zero":
+                return ZeroPolicy(self.manifest)
+            return RandomPolicy(self.manifest, int(np.random.default_rng([seed, robot]).integers(2**31)))
+        if self.path.suffix == ".onnx":
+            return OnnxPolicy(self.manifest, self.path)
+        return _TorchScriptPolicy(self.manifest, self.path)
+
+
+class _TorchScriptPolicy:
+    """A TorchScript file, one thread."""
+
+    def __init__(self, manifest: Manifest, path: Path) -> None:
+        import torch
+
+        from himloco_lab.playing.policies import FilePolicy, PolicyError, TaskLayout
+
+        torch.set_num_threads(1)
+        layout = TaskLayout(("obs",), (manifest.input.width,), manifest.output.width)
+        try:
+            self._policy = FilePolicy(path, layout)
+        except PolicyError as error:
+            raise ManifestError(str(error)) from None
+
+    def reset(self) -> None:
+        """Do nothing: the history lies in the input."""
+
+    def __call__(self, observation: np.ndarray) -> np.ndarray:
+        """Return raw actions, shape ``[A]``, for an input of shape ``[1, W]``."""
+        import torch
+        from tensordict import TensorDict
+
+        batch = torch.as_tensor(observation, dtype=torch.float)
+        return self._policy(TensorDict({"obs": batch}, batch_size=1)).double().numpy()[0]
+
+
+def contestant(name: str, path: Path | None, robot: str) -> Contestant:
+    """Find the manifest of a policy; HOMIE's layout for one that has none.
+
+    Args:
+        name: ``zero`` or ``random``, if there is no file.
+        path: An ONNX or TorchScript file.
+        robot: The task's robot, as ``"module:NAME"``.
+
+    Raises:
+        ManifestError: If it has a manifest that is not sound, or does not fit HOMIE's layout without one.
+    """
+    if path is None:
+        return Contestant(homie_manifest(robot), None, name)
+    beside = path.with_suffix(".onnx")
+    try:
+        manifest, _ = find_policy(beside if path.suffix != ".onnx" and beside.is_file() else path)
+    except ManifestError as error:
+        if "has no manifest" not in str(error) and path.suffix == ".onnx":
+            raise
+        manifest = homie_manifest(robot)
+        if path.suffix == ".onnx":
+            session = open_session(path)
+            source, target = session.get_inputs()[0].name, session.get_outputs()[0].name
+            manifest = dataclasses.replace(
+                manifest,
+                input=Tensor(source, manifest.input.width),
+                output=Tensor(target, manifest.output.width),
+            )
+    found = Contestant(manifest, path)
+    found.make_policy(0, 0)  # says what does not fit
+    return found
+
+
+def measure(one: Contestant, job: Job, on_robots: Callable[[int], None]) -> Any:
+    """Do a job with all cores.
+
+    Args:
+        one: The policy.
+        job: What to measure.
+        on_robots: Called with the number of robots whenever some are done.
+    """
+    slices = [range(first, min(first + SLICE, job.num_robots)) for first in range(0, job.num_robots, SLICE)]
+    workers = min(len(os.sched_getaffinity(0)), len(slices))
+    recordings = []
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        for recording, chosen in zip(pool.imap(_Worker(one, job), slices), slices, strict=True):
+            recordings.append(recording)
+            on_robots(len(chosen))
+    return join(recordings)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Worker:
+    """What a process does with a slice of the robots."""
+
+    one: Contestant
+    job: Job
+
+    def __call__(self, robots: range) -> Any:
+        os.environ.setdefault("MUJOCO_GL", "disable")  # nothing is drawn, so a broken backend need not matter
+        from .mujoco_arena import MujocoArena, with_physics_dt
+
+        manifest = with_physics_dt(self.one.manifest, self.job.physics_dt)
+        shared = self.one.make_policy(self.job.seed, 0)
+        is_random = self.one.built_in == "random"
+
+        def policy_of(robot: int) -> Policy:
+            return self.one.make_policy(self.job.seed, robot) if is_random else shared
+
+        arena = MujocoArena(manifest, find_description(manifest.robot), policy_of, robots)
+        return run_job(arena, self.job, robots)

@@ -1,0 +1,198 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The robustness suite: what a policy stands, one difficulty at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from himloco_lab.tasks.locomotion.mdp.commands.upper_body_command import sample_amplitude
+
+from .arena import Array, Push
+from .env_arena import EnvArena
+from .metrics import Recording, mean_and_ci95, per_robot
+from .recorder import STANDING
+
+IMPULSES = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 80.0, 100.0)
+"""On the base, while it stands [N s]; spread over :data:`IMPULSE_TIME`."""
+IMPULSE_TIME = 0.1
+"""[s]"""
+DIRECTIONS = (
+    "forward",
+    "forward left",
+    "left",
+    "backward left",
+    "backward",
+    "backward right",
+    "right",
+    "forward right",
+)
+"""In which the robot is pushed, in turns of 45 degrees."""
+PAYLOADS = (0.0, 2.5, 5.0, 7.5, 10.0, 15.0)
+"""On the trunk [kg]; training draws up to 10."""
+FRICTIONS = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
+"""Coulomb coefficient of all contacts with the ground; in training it is at least 0.55."""
+ARM_RATIOS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Curriculum ratio of the arms' targets, drawn anew each second."""
+LEVELS = 10
+"""Rows of terrain, as in training."""
+WALK = 0.5
+"""Commanded forward speed wherever the robot does not stand [m/s]."""
+GROUPS = ("impulse", "payload", "friction", "delay", "arms", "terrain")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One difficulty of one size."""
+
+    group: str
+    """One of :data:`GROUPS`."""
+    kind: str
+    """Direction of an impulse, or kind of terrain; else empty."""
+    size: float
+    """Impulse [N s], payload [kg], friction, delay [physics steps], ratio, or terrain level."""
+    column: int = -1
+    """Column of the terrain, where that is the difficulty."""
+
+
+def conditions(delays: Sequence[int], has_arms: bool, terrain: dict[str, list[int]], levels: int) -> list[Condition]:
+    """Return all difficulties that a task knows.
+
+    Args:
+        delays: Physics steps by which its actions may act late.
+        has_arms: Whether it has joints that do not belong to the policy.
+        terrain: Kind of terrain -> its columns; empty on flat ground.
+        levels: Rows of the terrain.
+    """
+    found = [Condition("impulse", kind, size) for kind in DIRECTIONS for size in IMPULSES]
+    found += [Condition("payload", "", size) for size in PAYLOADS]
+    found += [Condition("friction", "", size) for size in FRICTIONS]
+    found += [Condition("delay", "", float(size)) for size in delays]
+    found += [Condition("arms", "", size) for size in ARM_RATIOS if has_arms]
+    found += [
+        Condition("terrain", kind, float(level), columns[0])
+        for kind, columns in terrain.items()
+        for level in range(levels)
+    ]
+    return found
+
+
+def terrain_kinds(env_cfg: Any) -> tuple[dict[str, list[int]], int]:
+    """Return the kinds of ground with their columns as :func:`spread_terrain` lays them out, and the number of rows.
+
+    Args:
+        env_cfg: The task's configuration; flat ground has no kinds.
+    """
+    generator = env_cfg.scene.terrain.terrain_generator
+    if generator is None or not generator.curriculum:
+        return {}, 0
+    return {kind: [column] for column, kind in enumerate(generator.sub_terrains)}, LEVELS
+
+
+def spread_terrain(env_cfg: Any) -> None:
+    """Give every kind of ground one column, with all levels."""
+    generator = env_cfg.scene.terrain.terrain_generator
+    generator.num_rows, generator.num_cols = LEVELS, len(generator.sub_terrains)
+    for kind in generator.sub_terrains.values():
+        kind.proportion = 1.0 / generator.num_cols
+
+
+def commands_of(chosen: Sequence[Condition], height: float) -> Array:
+    """Return what each robot is asked for, shape ``[R, 4]``: to stand under impulses, to walk under all else."""
+    return np.array([(0.0 if one.group == "impulse" else WALK, 0.0, 0.0, height) for one in chosen])
+
+
+def impulses(chosen: Sequence[Condition], dt: float) -> Callable[[int], Push | None]:
+    """Return the forces of every step for :func:`.recorder.record`: they begin with the command."""
+    angle = np.array([np.pi / 4 * DIRECTIONS.index(one.kind) if one.group == "impulse" else 0.0 for one in chosen])
+    size = np.array([one.size if one.group == "impulse" else 0.0 for one in chosen]) / IMPULSE_TIME
+    force = np.stack([size * np.cos(angle), size * np.sin(angle), 0.0 * size], axis=1)
+    first, steps = round(STANDING / dt), round(IMPULSE_TIME / dt)
+    root = np.zeros(len(chosen), dtype=int)
+
+    def push(step: int) -> Push | None:
+        return Push(root, force) if first <= step < first + steps else None
+
+    return push
+
+
+class RestlessArms:
+    """Targets of the arms as training draws them, each robot at the ratio of its condition."""
+
+    def __init__(self, arena: EnvArena, chosen: Sequence[Condition], seed: int) -> None:
+        """Start in the default pose.
+
+        Args:
+            arena: Tells joints, default pose and limits.
+            chosen: Tells the ratios; robots of other groups keep their arms still.
+            seed: Of the targets.
+        """
+        import torch
+
+        self._generator = torch.Generator().manual_seed(seed)
+        self._ratios = [one.size if one.group == "arms" else None for one in chosen]
+        self._limits, self._default = arena.arm_limits, arena.arm_default
+        self._every = round(1.0 / arena.dt)
+        self._now = np.tile(self._default, (len(chosen), 1))
+        self._target = self._now.copy()
+
+    def __call__(self, step: int) -> Array:
+        """Return the targets of this step [rad], shape ``[R, A]``."""
+        import torch
+
+        left = self._every - step % self._every
+        if left == self._every:
+            for robot, ratio in enumerate(self._ratios):
+                uniform = torch.rand(3, len(self._default), generator=self._generator)
+                if ratio is not None:
+                    share = (sample_amplitude(ratio, uniform[0]) * uniform[1]).numpy()
+                    bound = np.where(uniform[2].numpy() < 0.5, self._limits[:, 1], self._limits[:, 0])
+                    self._target[robot] = self._default + share * (bound - self._default)
+        self._now = self._now + (self._target - self._now) / left
+        return self._now
+
+
+def summarise_robustness(recording: Recording, chosen: Sequence[Condition]) -> list[dict[str, Any]]:
+    """Return one row for each condition: share that survived with its 95 % interval (Wilson), and error of vx."""
+    errors = per_robot(recording)["error_vx"]
+    rows = []
+    for one in dict.fromkeys(chosen):
+        mine = np.array([other == one for other in chosen])
+        alive = recording.alive[-1, mine]
+        interval = stats.binomtest(int(alive.sum()), len(alive)).proportion_ci(method="wilson")
+        error, _ = mean_and_ci95(errors[mine])
+        rows.append(
+            {
+                "group": one.group,
+                "kind": one.kind,
+                "size": one.size,
+                "robots": int(mine.sum()),
+                "survived": float(alive.mean()),
+                "survived_low": float(interval.low),
+                "survived_high": float(interval.high),
+                "error_vx": None if one.group == "impulse" else error,
+            }
+        )
+    return rows
+
+
+def largest_survived(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return, for each direction, the largest impulse [N s] that at least half of the robots survived.
+
+    A larger one that happens to be survived after a smaller one was not does not count; 0 where none was.
+    """
+    found: dict[str, float] = {}
+    for kind in dict.fromkeys(row["kind"] for row in rows if row["group"] == "impulse"):
+        mine = sorted((row["size"], row["survived"]) for row in rows if row["kind"] == kind)
+        found[kind] = 0.0
+        for size, survived in mine:
+            if survived < 0.5:
+                break
+            found[kind] = size
+    return found

@@ -1,0 +1,125 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Runs the tour and tells how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from .arena import Arena, Array
+from .metrics import masked_mean, mean_and_ci95
+from .tour_plan import DURATION, HELD, ArmWalk, Plan, follow, punch, reference, wrap
+
+
+@dataclass(frozen=True)
+class TourRecording:
+    """How R robots fared; T steps after the release."""
+
+    dt: float
+    alive: Array
+    """Whether the robot has not fallen up to this step, shape ``[T, R]``."""
+    position_error: Array
+    """Distance from the target [m], shape ``[T, R]``."""
+    yaw_error: Array
+    """[rad], from 0 to pi, shape ``[T, R]``."""
+    power: Array
+    """Σ |torque x joint velocity| [W], shape ``[T, R]``."""
+    acceleration: Array
+    """Root mean square over the joints of the change of joint velocity per time [rad/s²], shape ``[T, R]``."""
+
+
+def run_tour(
+    arena: Arena,
+    plan: Plan,
+    limits: Array,
+    height: float,
+    seed: int,
+    duration: float = DURATION,
+    on_step: Callable[[], None] | None = None,
+) -> TourRecording:
+    """Send the robots on their tour.
+
+    Args:
+        arena: The robots, with a physics step of :data:`PHYSICS_DT`.
+        plan: What they are put through.
+        limits: Least and largest vx, vy, yaw rate that may be commanded, shape ``[2, 3]``.
+        height: Commanded throughout [m].
+        seed: Of the resets' noise.
+        duration: Seconds of the tour; fewer than :data:`DURATION` break it off.
+        on_step: Called after every step.
+    """
+    arms = ArmWalk(arena, plan)
+    command = np.zeros((arena.num_robots, 4))
+    command[:, 3] = height
+    arena.reset(seed)
+    state = None
+    for _ in range(round(HELD / arena.dt)):
+        arena.step(command, arms())
+        arena.hold()
+        if on_step is not None:
+            on_step()
+    pose, joint_vel = np.zeros((arena.num_robots, 3)), None
+    kept: dict[str, list[Array]] = {
+        name: [] for name in ("alive", "position_error", "yaw_error", "power", "acceleration")
+    }
+    for step in range(round(duration / arena.dt)):
+        target, rate = reference(plan, step * arena.dt)
+        command[:, :3] = follow(pose, target, rate, *limits)
+        state = arena.step(command, arms(), punch(plan, step * arena.dt))
+        pose = state.pose
+        change = np.zeros_like(state.joint_vel) if joint_vel is None else state.joint_vel - joint_vel
+        joint_vel = state.joint_vel
+        target, _ = reference(plan, (step + 1) * arena.dt)
+        kept["alive"].append(~state.fallen)
+        kept["position_error"].append(np.linalg.norm(pose[:, :2] - target[:, :2], axis=1))
+        kept["yaw_error"].append(np.abs(wrap(pose[:, 2] - target[:, 2])))
+        kept["power"].append(state.power)
+        kept["acceleration"].append(np.sqrt((change**2).mean(axis=1)) / arena.dt)
+        if on_step is not None:
+            on_step()
+    return TourRecording(arena.dt, **{name: np.stack(values) for name, values in kept.items()})
+
+
+def join(recordings: Sequence[TourRecording]) -> TourRecording:
+    """Return one recording of all robots."""
+    names = ("alive", "position_error", "yaw_error", "power", "acceleration")
+    joined = {name: np.concatenate([getattr(one, name) for one in recordings], axis=1) for name in names}
+    return TourRecording(recordings[0].dt, **joined)
+
+
+def summarise_tour(recording: TourRecording) -> dict[str, Any]:
+    """Return the score and the other figures, each with its 95 % interval under ``<figure>_ci95``.
+
+    ``completed``: share of the runs that stood to the end (interval: Wilson's, as ``completed_low``, ``_high``).
+    ``position_error`` [m], ``yaw_error`` [deg], ``power`` [W], ``vibration`` [rad/s²]: means over the time before the
+    fall, then over runs. ``survival`` [s]: mean time until the fall, the whole duration without one. ``energy`` [J]:
+    of a run until its end or its fall.
+    """
+    r = recording
+    lived = r.alive.sum(axis=0)
+    completed = r.alive[-1]
+    share = stats.binomtest(int(completed.sum()), len(completed)).proportion_ci(method="wilson")
+    found: dict[str, Any] = {
+        "runs": len(completed),
+        "completed": float(completed.mean()),
+        "completed_low": float(share.low),
+        "completed_high": float(share.high),
+    }
+
+    figures = {
+        "position_error": masked_mean(r.position_error, r.alive),
+        "yaw_error": np.degrees(masked_mean(r.yaw_error, r.alive)),
+        "survival": lived * r.dt,
+        "power": masked_mean(r.power, r.alive),
+        "energy": np.where(r.alive, r.power, 0.0).sum(axis=0) * r.dt,
+        "vibration": masked_mean(r.acceleration, r.alive),
+    }
+    for name, values in figures.items():
+        found[name], found[f"{name}_ci95"] = mean_and_ci95(values)
+    return found
