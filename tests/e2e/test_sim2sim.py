@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,16 @@ from himloco_lab.deployment.homie import homie_manifest
 from himloco_lab.deployment.video import VideoError, check_encoder, choose_backend
 
 CONTENT = homie_manifest(sim2sim.DEFAULT_ROBOT).to_dict()
+
+
+@pytest.fixture(autouse=True)
+def way_of_drawing() -> Iterator[None]:
+    """What a command chooses in this process must not reach the next test: one that draws would be skipped."""
+    before = os.environ.get("MUJOCO_GL")
+    yield
+    os.environ.pop("MUJOCO_GL", None)
+    if before is not None:
+        os.environ["MUJOCO_GL"] = before
 
 
 @pytest.fixture

@@ -33,6 +33,9 @@ DEFAULT_KEY = "default"
 GROUND_FRICTION = 1.0
 """Coulomb coefficient between the ground and whatever touches it, as in training on average."""
 
+HORIZON = [0.75, 0.8, 0.85]
+"""Colour of the sky there, into which level ground fades."""
+
 # A contact needs one side's contype among the other's conaffinity. The ground offers what robots are open to; robots
 # offer a bit of their own, to which only robots that collide with themselves are open.
 _ROBOT_BIT, _GROUND_BIT = 1, 2
@@ -100,6 +103,16 @@ def make_spec(
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.visual.global_.offwidth, spec.visual.global_.offheight = 1280, 720  # largest picture a renderer may take
     spec.worldbody.add_light(pos=[0.0, 0.0, 5.0], dir=[0.2, 0.3, -1.0], type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
+    spec.add_texture(
+        name="sky",
+        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+        rgb1=HORIZON,
+        rgb2=[0.5, 0.6, 0.7],
+        width=64,
+        height=6 * 64,
+    )
+    spec.visual.rgba.haze = [*HORIZON, 1.0]
     _add_ground(spec, terrain)
     added = {model.root: spec.worldbody.add_body(name=model.root)}
     added[model.root].add_freejoint(name="floating_base")
@@ -140,18 +153,45 @@ def _add_ground(spec: mujoco.MjSpec, terrain: HeightField | None) -> None:
         ground.type = mujoco.mjtGeom.mjGEOM_PLANE
         ground.size = [0.0, 0.0, 0.05]  # infinite, drawn in squares of 5 cm
         return
-    low, high = float(terrain.heights.min()), float(terrain.heights.max())
-    elevation = max(high - low, 1e-3)  # MuJoCo refuses 0
+    low, elevation, samples = _samples(terrain)
     spec.add_hfield(
         name=GROUND,
         nrow=terrain.heights.shape[1],
         ncol=terrain.heights.shape[0],
         size=[*terrain.half_extent, elevation, 0.5],
-        userdata=((terrain.heights.T - low) / elevation).reshape(-1).tolist(),  # rows run along y
+        userdata=samples.tolist(),
     )
     ground.type = mujoco.mjtGeom.mjGEOM_HFIELD
     ground.hfieldname = GROUND
     ground.pos = [0.0, 0.0, low]
+
+
+def _samples(terrain: HeightField) -> tuple[float, float, np.ndarray]:
+    """Return lowest height, range of heights [m] and the heights as MuJoCo wants them, between 0 and 1 in rows of y."""
+    low, high = float(terrain.heights.min()), float(terrain.heights.max())
+    elevation = max(high - low, 1e-3)  # MuJoCo refuses 0
+    return low, elevation, ((terrain.heights.T - low) / elevation).reshape(-1)
+
+
+def replace_ground(model: mujoco.MjModel, terrain: HeightField) -> None:
+    """Give the ground of a compiled model other heights, to be drawn or met by rays: contacts need a model of its own.
+
+    Args:
+        model: Compiled from :func:`make_spec` with a height field of the same grid.
+        terrain: The new ground.
+
+    Raises:
+        ValueError: If the grids differ.
+    """
+    low, elevation, samples = _samples(terrain)
+    if model.nhfielddata != samples.size or not np.allclose(model.hfield_size[0, :2], terrain.half_extent):
+        raise ValueError(
+            f"The ground has {model.nhfielddata} samples and half extents {model.hfield_size[:, :2].tolist()} m; it"
+            f" cannot become one of {samples.size} samples and {list(terrain.half_extent)} m."
+        )
+    model.hfield_data[:] = samples
+    model.hfield_size[0, 2] = elevation
+    model.geom(GROUND).pos[2] = low
 
 
 def _add_child(parent: mujoco.MjsBody, joint: RevoluteJoint, description: RobotDescription) -> mujoco.MjsBody:

@@ -32,6 +32,8 @@ _POSITIVE = (
 )
 """Keys whose value must be greater than zero for a run to make a single step."""
 
+_FILM_HERE = "scripts/play.py --video without --viz films a policy here"
+
 _KITLESS_PHYSICS = "physics=ovphysx or physics=newton_mjwarp"
 
 
@@ -116,7 +118,7 @@ def check_launch(env_cfg: Any, args: argparse.Namespace) -> None:
 
 
 def check_video(env_cfg: Any, args: argparse.Namespace) -> None:
-    """Refuse ``--video`` where nothing could be recorded or written.
+    """Refuse ``--video`` where Isaac Lab's recorder could record or write nothing.
 
     Raises:
         CliError: If the package that writes films is missing, or no viewer that is asked for can be recorded.
@@ -124,9 +126,12 @@ def check_video(env_cfg: Any, args: argparse.Namespace) -> None:
     if not args.video:
         return
     if importlib.util.find_spec("moviepy") is None:  # what Isaac Lab's recorder writes its films with
-        raise CliError("--video needs the package moviepy, which is not installed here; leave --video out", FAILURE)
+        raise CliError(f"--video needs the package moviepy, which is not installed here; {_FILM_HERE}", FAILURE)
     if not args.visualizer and not env_cfg.video_recorders and not KitLauncher.is_available():
-        raise CliError("--video records Isaac Sim's viewer, which is not installed here; add --viz newton_gl", FAILURE)
+        raise CliError(
+            f"--video records Isaac Sim's viewer, which is not installed here; add --viz newton_gl; {_FILM_HERE}",
+            FAILURE,
+        )
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             apply_video_recording(copy.deepcopy(env_cfg), "", args)

@@ -24,6 +24,7 @@ from isaaclab_rl.entrypoints.common import (
 from himloco_lab.cli.arguments import parse, play_parser
 from himloco_lab.cli.checks import check_configs, check_launch, check_video
 from himloco_lab.cli.errors import FAILURE, CliError, run_command
+from himloco_lab.cli.filming import films_without_kit, open_film, plan_film, told_in_a_line
 from himloco_lab.cli.loading import open_any, open_env, policy_file
 from himloco_lab.cli.machine import apply_device, check_num_envs
 from himloco_lab.cli.overrides import resolve_configs
@@ -47,13 +48,16 @@ def _play(argv: list[str]) -> None:
     apply_device(args, overrides, env_cfg, agent_cfg)
     _choose_num_envs(args, overrides, env_cfg)
     check_configs(env_cfg, agent_cfg)
-    check_video(env_cfg, args)
+    filmed = films_without_kit(env_cfg, args)
+    if not filmed:
+        check_video(env_cfg, args)
     env_cfg.seed = agent_cfg.seed = SEED if args.seed is None else args.seed
     checkpoint, recorded = _find_checkpoint(args, agent_cfg)
     _add_viewer(args, env_cfg)
     set_hydra_args(overrides)
 
     folder = checkpoint.parent if checkpoint else log_root("play") / normalize_task_name(args.task)
+    plan = plan_film(args, folder, checkpoint) if filmed else None
     pre_launch_video_config(env_cfg, args)
     check_launch(env_cfg, args)
     apply_video_recording(env_cfg, str(folder), args, subdir="play", checkpoint_path=str(checkpoint or ""))
@@ -67,11 +71,14 @@ def _play(argv: list[str]) -> None:
 
         from himloco_lab.playing.session import PlaySession
 
-        limits = [steps for steps in (args.max_steps, video_playback_steps(args, env_cfg)) if steps is not None]
+        film = None if plan is None else open_film(vec_env.unwrapped, plan, cleanup)
+        limits = (args.max_steps, video_playback_steps(args, env_cfg), plan and plan.steps)
         print(f"[INFO] Playing {checkpoint or args.policy} on {args.task}, Ctrl-C ends it")
         has_window = "kit" in (args.visualizer or []) and not args.headless
-        session = PlaySession(vec_env, policy, ranges, args.command, has_window)
-        print(session.run(min(limits, default=None), real_time=args.real_time or bool(args.visualizer)))
+        session = PlaySession(vec_env, policy, ranges, args.command, film, has_window)
+        max_steps = min((steps for steps in limits if steps is not None), default=None)
+        with told_in_a_line():
+            print(session.run(max_steps, real_time=args.real_time or bool(args.visualizer)))
 
 
 def _choose_num_envs(args: argparse.Namespace, overrides: list[str], env_cfg: Any) -> None:

@@ -4,7 +4,7 @@
 # pyright: reportAttributeAccessIssue=false
 # (MuJoCo's compiled module tells a type checker nothing about itself)
 
-"""Films of a MuJoCo robot, drawn without a window."""
+"""Films of a robot, drawn by MuJoCo without a window."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .mujoco_sim import MujocoRobot
 
 FPS = 25
-"""Frames per second: every second policy step at 50 Hz."""
+"""Frames per second, about: every second policy step at 50 Hz."""
 
 BACKENDS = ("egl", "osmesa")
 """Ways of drawing without a window, in the order in which they are tried."""
@@ -65,6 +67,13 @@ def choose_backend(backends: Sequence[str] | None = None) -> str:
     )
 
 
+def mp4_problem() -> str | None:
+    """Return why no ``.mp4`` can be written here, with the remedy, or None."""
+    if any(importlib.util.find_spec(name) for name in ("imageio_ffmpeg", "av")):
+        return None
+    return f"no encoder for .mp4 here: {sys.executable} -m pip install imageio-ffmpeg brings one"
+
+
 def check_encoder(path: Path) -> None:
     """Check that a film of that name can be written.
 
@@ -75,46 +84,85 @@ def check_encoder(path: Path) -> None:
         raise VideoError(f"{path.name} must end in .mp4 or .gif")
     if not path.parent.is_dir():
         raise VideoError(f"there is no folder {path.parent}")
-    if path.suffix == ".mp4" and not any(importlib.util.find_spec(name) for name in ("imageio_ffmpeg", "av")):
-        raise VideoError(
-            f"no encoder for .mp4 here: python -m pip install imageio-ffmpeg brings one, or name it {path.stem}.gif"
-        )
+    if path.suffix == ".mp4" and (problem := mp4_problem()):
+        raise VideoError(f"{problem}, or name it {path.stem}.gif")
 
 
-class VideoRecorder:
-    """Draws a robot from a camera that follows it, and writes the frames to a file."""
+class Film:
+    """A file that takes MuJoCo's pictures of a model, one by one, and shows them at the speed of real time."""
 
-    def __init__(self, robot: MujocoRobot, path: Path, width: int = 640, height: int = 480) -> None:
-        """Open the file.
+    def __init__(self, model: Any, path: Path, dt: float, width: int = 640, height: int = 480) -> None:
+        """Set up the camera; the file appears with the first picture.
 
         Args:
-            robot: The robot, built with its visual meshes.
+            model: What to draw, an ``mujoco.MjModel`` with its visual meshes; the camera follows its first body.
             path: Ends in ``.mp4`` or ``.gif``.
+            dt: Time between two policy steps [s].
             width: Of the picture, in pixels.
             height: Of the picture, in pixels.
         """
         import imageio.v2 as imageio
         import mujoco
 
-        self._robot = robot
-        self._every = max(1, round(1.0 / (FPS * robot.manifest.timing.policy_dt)))
-        self._step = 0
-        self._renderer = mujoco.Renderer(robot.model, height, width)
-        self._camera = mujoco.MjvCamera()
-        self._camera.type = mujoco.mjtCamera.mjCAMERA_TRACKING
-        self._camera.trackbodyid = 1
-        self._camera.distance, self._camera.azimuth, self._camera.elevation = 3.0, 135.0, -15.0
-        options: dict[str, Any] = {"fps": FPS} if path.suffix == ".mp4" else {"duration": 1000.0 / FPS, "loop": 0}
+        self.path = path
+        self.every = max(1, round(1.0 / (FPS * dt)))
+        """Policy steps from one picture to the next."""
+        self.renderer = mujoco.Renderer(model, height, width)
+        self.camera = mujoco.MjvCamera()
+        self.camera.type = mujoco.mjtCamera.mjCAMERA_TRACKING
+        self.camera.trackbodyid = 1
+        self.camera.distance, self.camera.azimuth, self.camera.elevation = 3.0, 135.0, -15.0
+        seconds = self.every * dt
+        options: dict[str, Any] = {"fps": 1.0 / seconds} if path.suffix == ".mp4" else {"loop": 0}
+        if path.suffix == ".gif":
+            options["duration"] = 1000.0 * seconds
         self._writer = imageio.get_writer(path, **options)
+        self._pictures = 0
+
+    def add(self, data: Any, write: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
+        """Draw a picture.
+
+        Args:
+            data: State of the model, ``mujoco.MjData``, whose positions have been computed.
+            write: Adds words to the picture, shape ``[height, width, 3]``.
+
+        Raises:
+            VideoError: If the picture cannot be written.
+        """
+        self.renderer.update_scene(data, self.camera)
+        picture = self.renderer.render()
+        try:
+            self._writer.append_data(picture if write is None else write(picture))
+        except OSError as error:
+            raise VideoError(f"cannot write {self.path}: {error.strerror or error}") from error
+        self._pictures += 1
+
+    def close(self) -> int:
+        """Finish the file, which a second call leaves alone; return how many pictures it holds."""
+        self._writer.close()
+        self.renderer.close()
+        return self._pictures
+
+
+class VideoRecorder:
+    """Films a robot in MuJoCo."""
+
+    def __init__(self, robot: MujocoRobot, path: Path) -> None:
+        """Open the file.
+
+        Args:
+            robot: The robot, built with its visual meshes.
+            path: Ends in ``.mp4`` or ``.gif``.
+        """
+        self._film = Film(robot.model, path, robot.manifest.timing.policy_dt)
+        self._step = 0
 
     def __call__(self, robot: MujocoRobot) -> None:
-        """Draw a frame if one is due; call it after every policy step."""
-        if self._step % self._every == 0:
-            self._renderer.update_scene(robot.data, self._camera)
-            self._writer.append_data(self._renderer.render())
+        """Draw a picture if one is due; call it after every policy step."""
+        if self._step % self._film.every == 0:
+            self._film.add(robot.data)
         self._step += 1
 
     def close(self) -> None:
         """Finish the file."""
-        self._writer.close()
-        self._renderer.close()
+        self._film.close()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from himloco_lab.tasks.locomotion.mdp.commands.gait_command import GaitCommand
 
+    from .film import EnvFilm
     from .policies import EnvPolicy
 
 PUSH = 1.0
@@ -38,9 +39,10 @@ class PlaySession:
         policy: EnvPolicy,
         ranges: Any,
         command: Sequence[float] | None = None,
+        film: EnvFilm | None = None,
         has_window: bool = False,
     ) -> None:
-        """Connect environment, policy, viewer and keyboard.
+        """Connect environment, policy, viewer, film and keyboard.
 
         Args:
             vec_env: The task.
@@ -48,6 +50,7 @@ class PlaySession:
             ranges: What the task draws commands from, :class:`GaitCommandCfg.Ranges`.
             command: vx, vy [m/s], yaw rate [rad/s], base height [m] to begin with. None commands standing where there
                 is something to steer with, a viewer or a terminal, and otherwise leaves it to the task.
+            film: Takes what happens; closed by whoever opened it.
             has_window: Whether Isaac Sim's window is open and takes keys.
         """
         self._vec_env, self._policy = vec_env, policy
@@ -62,6 +65,7 @@ class PlaySession:
             viewer.add_controls(self.steering)
         self._window = keyboard.WindowKeys(self.steering) if has_window else None
         self._steers = command is not None or bool(self._viewers) or has_window
+        self._film = film
         self._falls = 0
 
     def run(self, max_steps: int | None, real_time: bool) -> str:
@@ -73,6 +77,9 @@ class PlaySession:
 
         Returns:
             How it went, in a line.
+
+        Raises:
+            VideoError: If the film cannot be written.
         """
         steps, start = 0, time.perf_counter()
         with contextlib.suppress(KeyboardInterrupt), keyboard.terminal_keys() as keys, torch.inference_mode():
@@ -125,11 +132,14 @@ class PlaySession:
         self._env.sim.request_reset()
 
     def _show(self) -> None:
-        """Tell the viewers about the first robot."""
-        if not self._viewers:
+        """Tell the viewers and the film about the first robot."""
+        if not self._viewers and self._film is None:
             return
         data = self._env.scene["robot"].data
         velocity, turn = data.root_lin_vel_b.torch[0], data.root_ang_vel_b.torch[0, 2]
         measured = [float(velocity[0]), float(velocity[1]), float(turn), float(self._gait.base_height()[0])]
         for viewer in self._viewers:
             viewer.show(measured, data.root_pos_w.torch[0].tolist())
+        if self._film is not None:
+            labels = [axis.label for axis in self.steering.axes]
+            self._film.step(labels, self._gait.command[0].tolist(), measured)

@@ -22,6 +22,11 @@ class HeightMapTerrainImporter(TerrainImporter):
     HEIGHT_RESOLUTION = 0.05
     """Spacing of the samples [m]: at a stair edge the looked-up height can be off by half of it, horizontally."""
 
+    @property
+    def level(self) -> float | None:
+        """World z of ground that is equally high everywhere [m]; None where it is not."""
+        return self._level if self._is_level else None
+
     def import_mesh(self, name: str, mesh: trimesh.Trimesh) -> None:
         """Import the terrain mesh and sample its heights.
 
