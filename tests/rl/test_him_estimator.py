@@ -70,7 +70,17 @@ def test_without_swap_loss_only_the_encoder_learns() -> None:
     assert all(p.grad is None for p in estimator.target_encoder.parameters())
 
 
-@pytest.mark.parametrize(("cfg", "words"), [({"preset": "large"}, "'large'"), ({"latent_dim": 0}, "latent_dim=0")])
+@pytest.mark.parametrize(
+    ("cfg", "words"),
+    [
+        ({"preset": "large"}, "'large'"),
+        ({"latent_dim": 0}, r"histories \[N, 6\] and next frames \[N, 4\] has latent_dim=0"),
+        ({"latent_dim": 2.5}, "latent_dim=2.5"),
+        ({"num_prototypes": -1}, "num_prototypes=-1.*whole numbers.*actor.estimator_cfg"),
+        ({"preset": "homie", "latent": 16}, r"Unknown keys \['latent'\].*'latent_dim'"),
+        ({"history_dim": 7}, r"Unknown keys \['history_dim'\]"),
+    ],
+)
 def test_bad_settings_are_named(cfg: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         HIMEstimator.from_cfg(6, 4, cfg)

@@ -336,10 +336,19 @@ def test_settings_that_cannot_work_are_named(changes: dict, words: str | None) -
         build(**changes)
 
 
-def test_a_recurrent_actor_is_refused() -> None:
+@pytest.mark.parametrize("model", ["actor", "critic"])
+def test_a_recurrent_model_is_refused(model: str) -> None:
     cfg = train_cfg()
-    cfg["critic"] = {"class_name": "RNNModel", "rnn_type": "gru", "hidden_dims": [8], "activation": "elu"}
-    with pytest.raises(ValueError, match=r"RNNModel is recurrent.*symmetry_cfg"):
+    cfg[model] = {"class_name": "RNNModel", "rnn_type": "gru", "hidden_dims": [8], "activation": "elu"}
+    with pytest.raises(ValueError, match=rf"^{model}\.class_name RNNModel is recurrent.*symmetry_cfg"):
+        build(cfg=cfg)
+
+
+@pytest.mark.parametrize("frames", [3, 5])  # 72 columns are 3 frames of 24, too
+def test_a_history_of_another_length_is_refused(frames: int) -> None:
+    cfg = train_cfg()
+    cfg["actor"]["history_length"] = frames
+    with pytest.raises(ValueError, match=rf"history_length is {frames}, but .*'policy' of shape \[N, 72\] holds 6"):
         build(cfg=cfg)
 
 

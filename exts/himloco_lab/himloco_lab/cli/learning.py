@@ -35,12 +35,14 @@ from rsl_rl.runners import OnPolicyRunner
 
 from himloco_lab.cli.checks import check_launch
 from himloco_lab.cli.errors import FAILURE, INTERRUPTED, CliError
+from himloco_lab.cli.loading import build_runner, load_checkpoint
 from himloco_lab.cli.plan import Plan
 from himloco_lab.cli.runs import log_root, make_run_folder
 from himloco_lab.cli.workers import Workers
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
+from himloco_rl.extensions import NotFiniteError
 from himloco_rl.runners import HIMOnPolicyRunner
 
 
@@ -91,7 +93,7 @@ def _prepare_folder(plan: Plan) -> Path:
     return log_dir
 
 
-def _build(plan: Plan, log_dir: Path, screen: LoadingScreen, cleanup: contextlib.ExitStack) -> OnPolicyRunner:
+def _build(plan: Plan, log_dir: Path, screen: LoadingScreen, cleanup: contextlib.ExitStack) -> HIMOnPolicyRunner:
     """Build the environment and the learner, and load the checkpoint if there is one."""
     args, agent_cfg = plan.args, plan.agent_cfg
     screen.stage("Creating environment")
@@ -100,14 +102,14 @@ def _build(plan: Plan, log_dir: Path, screen: LoadingScreen, cleanup: contextlib
     env = wrap_sensor_capture(env, str(log_dir), args)
     screen.stage("Preparing agent")
     vec_env = RslRlVecEnvWrapper(cast("ManagerBasedRLEnv", env), clip_actions=agent_cfg.clip_actions)
-    runner = HIMOnPolicyRunner(vec_env, to_dict(agent_cfg), log_dir=str(log_dir), device=agent_cfg.device)
+    runner = build_runner(vec_env, cast("dict", to_dict(agent_cfg)), log_dir, agent_cfg.device)
     if args.deterministic:  # after the runner, whose initialisation it would disturb
         configure_seed(agent_cfg.seed, torch_deterministic=True)
     runner.add_git_repo_to_log(__file__)
     if plan.resume_path is not None:
         print(f"[INFO] Continuing from {plan.resume_path}")
         load_cfg = checkpoint_load_cfg(args.resume_optimizer_state, runner_class=agent_cfg.class_name)
-        runner.load(str(plan.resume_path), load_cfg=load_cfg, map_location=agent_cfg.device)
+        load_checkpoint(runner, plan.resume_path, args.task, load_cfg)
     return runner
 
 
@@ -130,6 +132,8 @@ def _learn(plan: Plan, runner: OnPolicyRunner, log_dir: Path, workers: Workers |
         if failure is not None:
             raise CliError(failure, FAILURE) from None
         return INTERRUPTED
+    except NotFiniteError as error:  # names the term or the loss, where a traceback would only say who looked
+        raise CliError(str(error), FAILURE) from None
     finally:
         flush = getattr(runner.logger.writer, "flush", None)  # TensorBoard's keeps the last seconds in memory
         if flush is not None:

@@ -67,21 +67,57 @@ def load_runner(
     from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg
     from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version
 
-    from himloco_rl.runners import HIMOnPolicyRunner
-
     handle_deprecated_rsl_rl_cfg(agent_cfg, check_rsl_rl_version())
     settings = cast("dict[str, Any]", to_dict(agent_cfg))
     settings |= {key: recorded[key] for key in SETTINGS if key in recorded}
-    runner = HIMOnPolicyRunner(vec_env, settings, log_dir=None, device=agent_cfg.device)
+    runner = build_runner(vec_env, settings, None, agent_cfg.device)
+    load_checkpoint(runner, checkpoint, task, {"actor": True})
+    return runner
+
+
+def build_runner(
+    vec_env: RslRlVecEnvWrapper, settings: dict[str, Any], log_dir: Path | None, device: str
+) -> HIMOnPolicyRunner:
+    """Build the networks and the learner.
+
+    Args:
+        vec_env: The environment.
+        settings: The learner's configuration.
+        log_dir: Where logs and checkpoints go; None writes nothing.
+        device: Where to learn.
+
+    Raises:
+        CliError: If a setting cannot work, or does not fit the observations.
+    """
+    from himloco_rl.runners import HIMOnPolicyRunner
+
     try:
-        runner.load(str(checkpoint), load_cfg={"actor": True}, map_location=agent_cfg.device)
+        return HIMOnPolicyRunner(vec_env, settings, None if log_dir is None else str(log_dir), device)
+    except ValueError as error:  # what the learner says of settings and observations
+        raise CliError(f"the learner cannot be built: {error}") from None
+
+
+def load_checkpoint(runner: HIMOnPolicyRunner, checkpoint: Path, task: str, load_cfg: dict[str, bool] | None) -> None:
+    """Load a checkpoint.
+
+    Args:
+        runner: Where to.
+        checkpoint: The file.
+        task: Registered name of the task, for the message.
+        load_cfg: Parts to load, as in rsl_rl; None for all.
+
+    Raises:
+        CliError: If networks or parts are not what the runner has.
+    """
+    try:
+        runner.load(str(checkpoint), load_cfg=load_cfg, map_location=runner.device)
     except (RuntimeError, KeyError, ValueError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise CliError(
-            f"{checkpoint} does not fit {task}: {lines[min(1, len(lines) - 1)]}; name the task it was trained on",
+            f"{checkpoint} does not fit {task}: {lines[min(1, len(lines) - 1)]}; name the task it was trained on, and"
+            " the sizes of its networks",
             FAILURE,
         ) from None
-    return runner
 
 
 def policy_file(name: str) -> Path | None:

@@ -74,14 +74,16 @@ def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) 
     actor_class, actor_cfg = resolve_class(cfg["actor"])
     critic_class, critic_cfg = resolve_class(cfg["critic"])
     mirror = MirrorSettings.from_cfg(arguments.pop("symmetry_cfg", None))
-    if actor_class.is_recurrent or critic_class.is_recurrent:
-        raise ValueError(
-            f"{actor_class.__name__} / {critic_class.__name__} is recurrent, but HIMPPO shuffles single samples (and"
-            " symmetry_cfg mirrors them); use himloco_rl.models:HIMActor and MLPModel."
-        )
-    _check_history(layout, groups["actor"])
-    if actor_cfg.get("history_length") is None:
-        actor_cfg["history_length"] = layout.group(groups["actor"][0]).history_length
+    for part, model_class, remedy in (
+        ("actor", actor_class, "himloco_rl.models:HIMActor"),
+        ("critic", critic_class, "MLPModel"),
+    ):
+        if model_class.is_recurrent:
+            raise ValueError(
+                f"{part}.class_name {model_class.__name__} is recurrent, but HIMPPO shuffles single samples (and"
+                f" symmetry_cfg mirrors them); use {remedy}."
+            )
+    actor_cfg["history_length"] = _history_length(layout, groups["actor"], actor_cfg.get("history_length"))
     actor = actor_class(obs, groups, "actor", env.num_actions, **actor_cfg).to(device)
     critic = critic_class(obs, groups, "critic", 1, **critic_cfg).to(device)
     print(f"Actor Model: {actor}\nCritic Model: {critic}")
@@ -157,11 +159,17 @@ def make_optimizer(name: str, parameters: list[nn.Parameter], learning_rate: flo
     return optimizer_class(parameters, lr=learning_rate, **fused)
 
 
-def _check_history(layout: ObservationLayout, actor_groups: list[str]) -> None:
-    """The actor takes its current frame from the end of the history."""
+def _history_length(layout: ObservationLayout, actor_groups: list[str], wanted: int | None) -> int:
+    """Frames of the actor's history; it takes its current frame from the end."""
     group = layout.group(actor_groups[0])
+    if wanted not in (None, group.history_length):
+        raise ValueError(
+            f"actor.history_length is {wanted}, but observation group '{group.name}' of shape [N, {group.dim}] holds"
+            f" {group.history_length} frame(s); leave it out, or set the group's history_length."
+        )
     if group.history_length > 1 and group.history_order != "time":
         raise ValueError(
             f"Observation group '{group.name}' holds {group.history_length} frames in history_order"
             f" '{group.history_order}', but HIMActor takes the last frame as the current one; set history_order='time'."
         )
+    return group.history_length

@@ -9,6 +9,8 @@ import math
 
 import torch
 
+from himloco_rl.extensions import NotFiniteError
+
 
 class MetricMeans:
     """Adds metrics up on the device."""
@@ -36,7 +38,7 @@ class MetricMeans:
         means = {name: value / self._counts[name] for name, value in zip(self._sums, values, strict=True)}
         for name, value in means.items():
             if check_finite and not math.isfinite(value):
-                raise ValueError(
+                raise NotFiniteError(
                     f"Loss '{name}' is {value} after this update: learning has diverged; lower the learning rates or"
                     " max_grad_norm, or look for unbounded rewards and observations."
                 )

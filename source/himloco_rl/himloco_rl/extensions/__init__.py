@@ -3,11 +3,12 @@
 
 """Names of observations and the mirror map made from them."""
 
-from .observation_layout import ObservationGroup, ObservationLayout, ObservationTerm
+from .observation_layout import NotFiniteError, ObservationGroup, ObservationLayout, ObservationTerm
 from .symmetry import MirrorSettings, SymmetryMap, mirror_batch
 
 __all__ = [
     "MirrorSettings",
+    "NotFiniteError",
     "ObservationGroup",
     "ObservationLayout",
     "ObservationTerm",

@@ -89,6 +89,10 @@ class ObservationGroup:
         return result
 
 
+class NotFiniteError(ValueError):
+    """NaN or infinity where none may be; the message says where."""
+
+
 @dataclass(frozen=True)
 class ObservationLayout:
     """All groups of an environment and the joints of its action."""
@@ -146,7 +150,7 @@ class ObservationLayout:
             # One reduction per group; a sum is finite exactly when no value is NaN or infinite (float32 range aside).
             if math.isfinite(values.sum().item()) or bool(torch.isfinite(values).all()):
                 continue
-            raise ValueError(self._describe_nonfinite(name, values, when))
+            raise NotFiniteError(self._describe_nonfinite(name, values, when))
 
     def _describe_nonfinite(self, name: str, values: torch.Tensor, when: str) -> str:
         """The message for :meth:`check_finite`."""

@@ -216,7 +216,10 @@ class SymmetryMap:
         for joint in joints:
             partner = mirrored_name(joint)
             if partner not in position:
-                raise ValueError(f"Joint '{joint}' of {where} has no partner '{partner}' among {list(joints)}.")
+                raise ValueError(
+                    f"Joint '{joint}' of {where} has no partner '{partner}' among {list(joints)}; name joints in pairs,"
+                    " or switch mirroring off by algorithm.symmetry_cfg=null."
+                )
             result.append((position[partner], AXIS_SIGNS[self._joint_axis(joint, where)]))
         return result
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -68,9 +69,11 @@ class HIMEstimator(nn.Module):
             swap_loss_coef: Weight of the swap loss; 0 leaves its networks unevaluated.
         """
         super().__init__()
-        if latent_dim < 1 or num_prototypes < 1:
+        if not all(isinstance(size, int) and size > 0 for size in (latent_dim, num_prototypes)):
             raise ValueError(
-                f"The estimator has latent_dim={latent_dim} and num_prototypes={num_prototypes}; both must be positive."
+                f"The estimator of histories [N, {history_dim}] and next frames [N, {target_dim}] has latent_dim="
+                f"{latent_dim!r} and num_prototypes={num_prototypes!r}; set both to whole numbers of at least 1 in"
+                " actor.estimator_cfg."
             )
         self.latent_dim = latent_dim
         self.temperature = temperature
@@ -93,6 +96,10 @@ class HIMEstimator(nn.Module):
             if preset not in ESTIMATOR_PRESETS:
                 raise ValueError(f"Unknown estimator preset {preset!r}; use one of {sorted(ESTIMATOR_PRESETS)}.")
             settings = {**ESTIMATOR_PRESETS[preset], **settings}
+        known = [*inspect.signature(cls).parameters][2:]  # without the widths, which the observations give
+        unknown = sorted(set(settings) - set(known))
+        if unknown:
+            raise ValueError(f"Unknown keys {unknown} in actor.estimator_cfg; known are ['preset', *{known}].")
         return cls(history_dim, target_dim, **settings)
 
     @property
