@@ -90,7 +90,7 @@ def launch_training(repository: Path, arguments: list[str]) -> tuple[list[Iterat
     Raises:
         CliError: If it fails.
     """
-    command = [*_python(repository), str(repository / "scripts" / "train.py"), *arguments]
+    command = [*python_command(repository), str(repository / "scripts" / "train.py"), *arguments]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "stderr").open("w+") as errors:
         start = time.perf_counter()
@@ -126,7 +126,7 @@ def measure_training(repository: Path, settings: dict[str, Any]) -> dict[str, An
     return result
 
 
-def _python(repository: Path) -> list[str]:
+def python_command(repository: Path) -> list[str]:
     """``himloco.sh -p`` where that is how this process was started, so that its checks count; else this Python."""
     through_script = os.environ.get("VIRTUAL_ENV") == sys.prefix and (Path(sys.prefix) / ".himloco/stamp").is_file()
     return [str(repository / "himloco.sh"), "-p"] if through_script else [sys.executable]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import csv
 import glob
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,13 @@ def _plot(argv: list[str]) -> None:
     print(f"[INFO] {out.with_suffix('.csv')} and {out.with_suffix('.png')}")
 
 
-def read_run(folder: Path) -> list[dict[str, float]]:
-    """Return one row an iteration: wall-clock minutes since the first, samples seen, and :data:`CURVES`."""
+def read_run(folder: Path, curves: Mapping[str, tuple[str, str]] = CURVES) -> list[dict[str, float]]:
+    """Return one row an iteration: wall-clock minutes since the first, samples seen, and the curves.
+
+    Args:
+        folder: The run's folder with TensorBoard's files.
+        curves: Name -> (TensorBoard's tag, label); a curve that the run has not got is left out.
+    """
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
@@ -61,7 +67,7 @@ def read_run(folder: Path) -> list[dict[str, float]]:
     times = {event.step: event.wall_time for event in events.Scalars("Perf/total_fps")}
     durations = _values(events, "Perf/collection_time"), _values(events, "Perf/learning_time")
     rates = _values(events, "Perf/total_fps")
-    values = {name: _values(events, tag) for name, (tag, _) in CURVES.items() if tag in tags}
+    values = {name: _values(events, tag) for name, (tag, _) in curves.items() if tag in tags}
     start = min(times.values())
     rows, samples = [], 0.0
     for step in sorted(times):

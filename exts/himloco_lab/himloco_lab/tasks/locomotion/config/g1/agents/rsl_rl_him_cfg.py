@@ -22,7 +22,7 @@ class G1RoughHIMRunnerCfg(HIMRunnerCfg):
     actor = HIMActorCfg(
         hidden_dims=[512, 256, 256],
         activation="elu",
-        estimator_cfg={"preset": "homie"},
+        estimator_cfg={"preset": "homie", "swap_loss_coef": 1.0},
         distribution_cfg=_Gaussian(init_std=0.6),
     )
     critic = RslRlMLPModelCfg(hidden_dims=[512, 256, 256], activation="elu")
@@ -41,7 +41,7 @@ class G1FlatHIMRunnerCfg(G1RoughHIMRunnerCfg):
         self.save_interval = 100
         self.experiment_name = "himloco_g1_flat"
         self.actor.hidden_dims = [256, 128, 128]
-        self.actor.estimator_cfg = {"preset": "himloco"}
+        self.actor.estimator_cfg = {**self.actor.estimator_cfg, "preset": "himloco"}
         self.critic.hidden_dims = [256, 128, 128]
         # The scaled observations that balance depends on are a tenth of those that hardly change.
         self.actor.obs_normalization = self.critic.obs_normalization = True
