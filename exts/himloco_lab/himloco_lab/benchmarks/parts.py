@@ -57,13 +57,16 @@ class Ratio:
     below: tuple[str, str]
     """Case and key."""
 
-    def compute(self, runs: Runs) -> dict[str, float]:
-        """Median and range over the repeats."""
+    def compute(self, runs: Runs) -> dict[str, float] | None:
+        """Median and range over the repeats; None if a number could not be measured."""
 
         def values(case: str, key: str) -> list[float]:
             return [_lookup(run, key) for run in runs[case]]
 
-        return ratio(values(*self.above), values(*self.below)).as_dict()
+        try:
+            return ratio(values(*self.above), values(*self.below)).as_dict()
+        except KeyError:
+            return None
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ class Part:
             for case in self.cases:
                 announce(f"{case.name} ({repeat + 1} of {repeats})")
                 runs[case.name].append(case.measure(repeat))
-        return {"runs": runs, "ratios": {one.name: one.compute(runs) for one in self.ratios}}
+        ratios = {one.name: one.compute(runs) for one in self.ratios}
+        return {"runs": runs, "ratios": {name: value for name, value in ratios.items() if value is not None}}
 
 
 def make_parts(repository: Path, sizes: Sizes) -> dict[str, Part]:
@@ -103,6 +107,7 @@ def make_parts(repository: Path, sizes: Sizes) -> dict[str, Part]:
         "train": Part([_training(repository, sizes, "flat", "Himloco-G1-Flat-v0", sizes.flat_envs, full=True)]),
         "startup": Part([_startup(repository, sizes)]),
         "learner": _learner(sizes),
+        "compile": _compile(sizes),
         "memory": Part([_training(repository, sizes, "rough", "Himloco-G1-Rough-v0", sizes.rough_envs, full=False)]),
     }
 
@@ -134,24 +139,31 @@ def _writes(sizes: Sizes) -> Part:
 
 
 def _learner(sizes: Sizes) -> Part:
-    settings = {"num_envs": sizes.flat_envs, "num_steps": sizes.learner_steps, "updates": sizes.learner_updates}
-
-    def measure(repeat: int) -> dict[str, Any]:
-        return run_worker("learner", settings | {"seed": repeat})
-
-    def over(above: str, below: str) -> Ratio:
-        return Ratio(f"{above} / {below}", ("updates", f"update_ms.{above}"), ("updates", f"update_ms.{below}"))
-
     return Part(
-        [Case("updates", measure)],
+        [_updates(sizes, compiled=False)],
         [
-            over("HIM", "PPO"),
-            over("HIM, augmented", "PPO, augmented"),
-            over("HIM, as trained", "PPO, augmented"),
-            over("HIM, augmented", "HIM"),
-            over("PPO, augmented", "PPO"),
+            _update_ratio("HIM", "PPO"),
+            _update_ratio("HIM, in turn", "PPO"),
+            _update_ratio("HIM, augmented", "PPO, augmented"),
+            _update_ratio("HIM, as trained", "PPO, augmented"),
+            _update_ratio("HIM, augmented", "HIM"),
+            _update_ratio("PPO, augmented", "PPO"),
         ],
     )
+
+
+def _compile(sizes: Sizes) -> Part:
+    names = ("HIM", "HIM, as trained")
+    return Part([_updates(sizes, compiled=True)], [_update_ratio(f"{name}, compiled", name) for name in names])
+
+
+def _updates(sizes: Sizes, compiled: bool) -> Case:
+    settings = {"num_envs": sizes.flat_envs, "num_steps": sizes.learner_steps, "updates": sizes.learner_updates}
+    return Case("updates", lambda repeat: run_worker("learner", settings | {"seed": repeat, "compiled": compiled}))
+
+
+def _update_ratio(above: str, below: str) -> Ratio:
+    return Ratio(f"{above} / {below}", ("updates", f"update_ms.{above}"), ("updates", f"update_ms.{below}"))
 
 
 def _stepping(sizes: Sizes, name: str, num_envs: int) -> Case:

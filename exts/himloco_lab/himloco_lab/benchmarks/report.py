@@ -44,13 +44,21 @@ _NOTES = {
     ),
     "startup": "From the command to the first progress line, which ends a rollout and an update. Aim: under 40 s.",
     "learner": (
-        "One update on random data with the Flat task's sizes. *Augmented* learns from every sample and its mirror"
-        " image; *as trained* adds the mirror losses and the estimator's mirrored batches, which rsl_rl's PPO does not"
-        " have. Aim: at most 1.5 times PPO, both without symmetry."
+        "One update on random data with the Flat task's sizes, rsl_rl's PPO reading all six frames. *Augmented* learns"
+        " from every sample and its mirror image; *as trained* adds the mirror losses and the estimator's mirrored"
+        " batches, which rsl_rl's PPO does not have. Flat steps its estimator in one epoch, *in turn* in all five,"
+        " as the public codes do. Aim: at most 1.5 times PPO, both without symmetry."
+    ),
+    "compile": (
+        "The same updates with `agent.torch_compile_mode=default`, which compiles the networks, and without. The first"
+        " rollout and update contain the compilation."
     ),
     "memory": (
         "Largest resident memory of a training on Himloco-G1-Rough-v0 (aim: at most 3 GB), and what a rollout of the"
-        " reference's full size holds, computed from the shapes."
+        " reference's full size holds, computed from the shapes. The peak is that of everything PyTorch holds at once"
+        " in a rollout and an update of that size with the Rough task's networks: counted tensor by tensor in two small"
+        " updates and extended in proportion to the samples. The public codes' peaks are those of the same networks"
+        " with their rows and columns (`benchmarks/peak_memory.py`). Aim: below the reference's."
     ),
 }
 
@@ -186,13 +194,27 @@ def _learner_tables(part: dict[str, Any]) -> list[str]:
     return [table([f"update on {samples} samples", "ms"], rows)]
 
 
+def _compile_tables(part: dict[str, Any]) -> list[str]:
+    runs = part["runs"]["updates"]
+    first = [[name, show(spread([run["first_s"][name] for run in runs]), 1)] for name in runs[0]["first_s"]]
+    tables = [*_learner_tables(part), table(["first rollout and update", "s"], first)]
+    errors = {run["compile_error"] for run in runs if "compile_error" in run}
+    verdicts = [f"`torch.compile` does not work here: {error}.\n" for error in sorted(errors)]
+    for name, ratio in part["ratios"].items():
+        pays = "it pays" if ratio["high"] < 1.0 else "it does not pay" if ratio["low"] > 1.0 else "no clear difference"
+        verdicts.append(f"{name}: {pays}.\n")
+    return [*tables, *verdicts]
+
+
 def _memory_tables(part: dict[str, Any]) -> list[str]:
     robots = part["sizes"]["rough_envs"]
     peak = [[f"{robots} robots", _column(part["runs"]["rough"], "peak_gb", 2)]]
     storage = part["storage"]
     rows = [[name, f"{size / 1e9:.2f}"] for name, size in storage["bytes"].items()]
     heading = f"rollout of {storage['num_envs']} x {storage['num_steps']}"
-    return [table(["training", "peak memory [GB]"], peak), table([heading, "GB"], rows)]
+    tables = [table(["training", "peak memory [GB]"], peak), table([heading, "GB"], rows)]
+    peaks = [[name, f"{size / 1e9:.2f}"] for name, size in storage.get("peaks", {}).items()]
+    return [*tables, table([f"{heading} and its update", "peak [GB]"], peaks)] if peaks else tables
 
 
 _TABLES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
@@ -201,5 +223,6 @@ _TABLES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "train": _train_tables,
     "startup": _startup_tables,
     "learner": _learner_tables,
+    "compile": _compile_tables,
     "memory": _memory_tables,
 }

@@ -25,7 +25,7 @@ def measure(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Measure in this process.
 
     Args:
-        kind: ``stepping`` or ``learner``.
+        kind: ``stepping``, ``learner`` or ``peaks``.
         settings: Arguments of the measurement.
 
     Raises:
@@ -39,7 +39,11 @@ def measure(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
         from .learner import measure_learner  # loads the learner
 
         return measure_learner(**settings)
-    raise ValueError(f"no measurement is called {kind!r}; there are 'stepping' and 'learner'.")
+    if kind == "peaks":
+        from .peak_memory import update_peaks
+
+        return update_peaks(**settings)
+    raise ValueError(f"no measurement is called {kind!r}; there are 'stepping', 'learner' and 'peaks'.")
 
 
 def run_worker(kind: str, settings: dict[str, Any]) -> dict[str, Any]:

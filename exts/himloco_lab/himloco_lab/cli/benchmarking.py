@@ -123,6 +123,11 @@ def _measure(name: str, part: Part, repeats: int) -> dict[str, Any]:
 
 def _full_size() -> dict[str, Any]:
     from himloco_lab.benchmarks.storage_size import storage_sizes  # loads the learner
+    from himloco_lab.benchmarks.worker import run_worker
 
     num_envs, num_steps = FULL_SIZE
-    return {"num_envs": num_envs, "num_steps": num_steps, "bytes": storage_sizes(num_envs, num_steps)}
+    size = {"num_envs": num_envs, "num_steps": num_steps}
+    peaks = run_worker("peaks", size)
+    for name, peak in peaks.items():
+        print(f"[INFO] {num_envs} x {num_steps}: {name}: {peak / 1e9:.2f} GB at most", flush=True)
+    return {**size, "bytes": storage_sizes(num_envs, num_steps), "peaks": peaks}
