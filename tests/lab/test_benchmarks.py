@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from himloco_lab.benchmarks import timers
+from himloco_lab.benchmarks.evaluations import measure_tour
 from himloco_lab.benchmarks.launches import Iteration, parse_iteration, training_speed
 from himloco_lab.benchmarks.machine import cpu_model, describe
 from himloco_lab.benchmarks.parts import Case, Part, Ratio, Sizes, make_parts
@@ -209,6 +210,27 @@ def test_the_step_table_adds_up() -> None:
     assert "| Rough / its physics alone | 0.50 (0.40–0.60) |" in page
 
 
+def test_the_evaluations_times_are_shown() -> None:
+    sizes = {"tour_robots": 4, "tour_seconds": 20, "tracking_commands": 64, "tracking_robots": 4}
+    runs = {
+        "tour, mujoco": [
+            {"robot_seconds_per_s": 20.0, "stood_share": 0.5},
+            {"robot_seconds_per_s": 22.0, "stood_share": 0.5},
+        ],
+        "tracking, ovphysx": [{"seconds": 100.0}, {"seconds": 120.0}],
+    }
+    page = render({"evaluation": {**PROVENANCE, "sizes": sizes, "runs": runs, "ratios": {}}})
+    assert "| robot-seconds a second | 21.0 (20.0–22.0) |" in page
+    assert "| share of the time that robots stood [%] | 50 |" in page
+    assert "| ovphysx | 110 (100–120) |" in page
+
+
+def test_a_tour_that_is_timed_stays_on_its_feet() -> None:
+    found = measure_tour(robots=1, tour_seconds=0.2, seed=0)
+    assert found["stood_share"] == pytest.approx(1.0)
+    assert found["robot_seconds_per_s"] > 0.0
+
+
 def test_a_broken_file_is_named_and_kept(tmp_path: Path) -> None:
     (tmp_path / "benchmarks.json").write_text("{")
     with pytest.raises(CliError, match=r"benchmarks\.json is no JSON"):
@@ -240,7 +262,7 @@ def test_the_command_line() -> None:
     assert parts == ["learner", "env"]
     assert (sizes.steps, sizes.rough_envs) == (7, 256)
     assert command_of("env", args.changed) == "./himloco.sh -p scripts/benchmark.py env --out env --steps 7"
-    everything = ["env", "writes", "train", "startup", "learner", "compile", "memory"]
+    everything = ["env", "writes", "train", "startup", "learner", "compile", "evaluation", "memory"]
     assert parse([])[0] == list(make_parts(Path(), Sizes())) == everything
 
 

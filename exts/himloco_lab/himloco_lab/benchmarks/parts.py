@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .evaluations import measure_tracking
 from .launches import measure_training
 from .spread import ratio
 from .worker import run_worker
@@ -32,6 +33,10 @@ class Sizes:
     memory_iterations: int = 3
     learner_steps: int = 32
     learner_updates: int = 5
+    tracking_commands: int = 64
+    tracking_robots: int = 4
+    tour_robots: int = 4
+    tour_seconds: int = 20
     train_overrides: list[str] = field(default_factory=list)
     """Hydra overrides of the trainings; for trying the benchmark out."""
 
@@ -108,6 +113,7 @@ def make_parts(repository: Path, sizes: Sizes) -> dict[str, Part]:
         "startup": Part([_startup(repository, sizes)]),
         "learner": _learner(sizes),
         "compile": _compile(sizes),
+        "evaluation": _evaluation(repository, sizes),
         "memory": Part([_training(repository, sizes, "rough", "Himloco-G1-Rough-v0", sizes.rough_envs, full=False)]),
     }
 
@@ -127,6 +133,17 @@ def _env(sizes: Sizes) -> Part:
             Ratio("Flat / its physics alone", ("flat", rate), ("flat", physics)),
         ],
     )
+
+
+def _evaluation(repository: Path, sizes: Sizes) -> Part:
+    tour = {"robots": sizes.tour_robots, "tour_seconds": sizes.tour_seconds}
+
+    def tracking(engine: str) -> Case:
+        commands, robots = sizes.tracking_commands, sizes.tracking_robots
+        return Case(f"tracking, {engine}", lambda repeat: measure_tracking(repository, engine, commands, robots))
+
+    cases = [Case("tour, mujoco", lambda repeat: run_worker("tour", tour | {"seed": repeat}))]
+    return Part([*cases, *(tracking(engine) for engine in ("ovphysx", "newton_mjwarp", "mujoco"))])
 
 
 def _writes(sizes: Sizes) -> Part:

@@ -53,6 +53,12 @@ _NOTES = {
         "The same updates with `agent.torch_compile_mode=default`, which compiles the networks, and without. The first"
         " rollout and update contain the compilation."
     ),
+    "evaluation": (
+        "The policy that stands (`policies/g1_stand`). *Tour* is in MuJoCo, 2 ms a physics step, all robots in one"
+        " process on one core, without punches so that robots stay on their feet; only the time they stood counts. Aim:"
+        " at least 10 robot-seconds a second. *Tracking* is `scripts/evaluate.py` on Himloco-G1-Flat-v0 from the"
+        " command to the report. Aim: under 300 s."
+    ),
     "memory": (
         "Largest resident memory of a training on Himloco-G1-Rough-v0 (aim: at most 3 GB), and what a rollout of the"
         " reference's full size holds, computed from the shapes. The peak is that of everything PyTorch holds at once"
@@ -206,6 +212,17 @@ def _compile_tables(part: dict[str, Any]) -> list[str]:
     return [*tables, *verdicts]
 
 
+def _evaluation_tables(part: dict[str, Any]) -> list[str]:
+    runs, sizes = dict(part["runs"]), part["sizes"]
+    tour = runs.pop("tour, mujoco")
+    rows = [["robot-seconds a second", _column(tour, "robot_seconds_per_s", 1)]]
+    rows.append(["share of the time that robots stood [%]", _column(tour, "stood_share", 0, 100.0)])
+    heading = f"tour, {sizes['tour_robots']} robots, {sizes['tour_seconds']} s"
+    times = [[name.removeprefix("tracking, "), _column(case, "seconds")] for name, case in runs.items()]
+    commands = f"tracking, {sizes['tracking_commands']} commands x {sizes['tracking_robots']} robots"
+    return [table([heading, "median (range)"], rows), table([commands, "seconds"], times)]
+
+
 def _memory_tables(part: dict[str, Any]) -> list[str]:
     robots = part["sizes"]["rough_envs"]
     peak = [[f"{robots} robots", _column(part["runs"]["rough"], "peak_gb", 2)]]
@@ -224,5 +241,6 @@ _TABLES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "startup": _startup_tables,
     "learner": _learner_tables,
     "compile": _compile_tables,
+    "evaluation": _evaluation_tables,
     "memory": _memory_tables,
 }

@@ -25,7 +25,7 @@ def measure(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Measure in this process.
 
     Args:
-        kind: ``stepping``, ``learner`` or ``peaks``.
+        kind: ``stepping``, ``learner``, ``peaks`` or ``tour``.
         settings: Arguments of the measurement.
 
     Raises:
@@ -43,7 +43,11 @@ def measure(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
         from .peak_memory import update_peaks
 
         return update_peaks(**settings)
-    raise ValueError(f"no measurement is called {kind!r}; there are 'stepping', 'learner' and 'peaks'.")
+    if kind == "tour":
+        from .evaluations import measure_tour
+
+        return measure_tour(**settings)
+    raise ValueError(f"no measurement is called {kind!r}; there are 'stepping', 'learner', 'peaks' and 'tour'.")
 
 
 def run_worker(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
