@@ -103,6 +103,28 @@ def test_a_folder_and_a_warning(tmp_path: Path, make_onnx: Callable[..., Path], 
     assert "0.10 s" in out
 
 
+def test_uneven_ground(tmp_path: Path, make_onnx: Callable[..., Path], capsys) -> None:
+    make_onnx(tmp_path / "policy.onnx", metadata=CONTENT)
+    out = tmp_path / "out.json"
+    common = ["--policy", str(tmp_path), "--duration", "0.1", "--json", str(out)]
+    found = []
+    for terrain, level in (("slope", 9), ("stairs", 3), ("rough", None)):
+        options = [] if level is None else ["--level", str(level)]
+        assert sim2sim.main([*common, "--terrain", terrain, *options]) == 0
+        found.append(json.loads(out.read_text()))
+        assert f"on {terrain}, level {2 if level is None else level}, ground" in capsys.readouterr().out
+    assert [(one["terrain"], one["level"]) for one in found] == [("slope", 9), ("stairs", 3), ("rough", 2)]
+
+
+def test_a_warning_of_the_grounds_end(tmp_path: Path, make_onnx: Callable[..., Path], capsys) -> None:
+    make_onnx(tmp_path / "policy.onnx", metadata=CONTENT)
+    # 1 m/s for a minute; a robot that is not there ends it before it begins
+    walk = ["--terrain", "stairs", "--vx", "1", "--duration", "60", "--robot", "no.module:X"]
+    assert sim2sim.main(["--policy", str(tmp_path), *walk]) == 2
+    told = capsys.readouterr().err
+    assert "the ground ends 25 m from the start" in told and "no.module:X" in told
+
+
 @pytest.mark.parametrize(
     ("argv", "code", "named"),
     [
@@ -112,7 +134,11 @@ def test_a_folder_and_a_warning(tmp_path: Path, make_onnx: Callable[..., Path], 
         (["--policy", "zero", "--vx", "fast"], 2, ["--vx", "'fast'"]),
         (["--policy", "zero", "--duration", "0"], 2, ["--duration 0", "3600"]),
         (["--policy", "zero", "--seed", "-1"], 2, ["--seed -1"]),
-        (["--policy", "zero", "--terrain", "moon"], 2, ["moon", "rough"]),
+        (["--policy", "zero", "--terrain", "moon"], 2, ["moon", "stairs"]),
+        (["--policy", "zero", "--terrain", "slope", "--level", "10"], 2, ["--level 10", "at most 9"]),
+        (["--policy", "zero", "--terrain", "slope", "--level", "-1"], 2, ["--level -1", "at least 0"]),
+        (["--policy", "zero", "--terrain", "slope", "--level", "high"], 2, ["--level", "'high'"]),
+        (["--policy", "zero", "--level", "3"], 2, ["--level 3", "slope, rough, stairs"]),
         (["--policy", "zero", "--robot", "no.module:X"], 1, ["no.module:X", "package.module:NAME"]),
         (["--policy", "zero", "--json", "no/where.json"], 1, ["--json no/where.json", "folder"]),
         (["--policy", "nowhere.onnx"], 1, ["nowhere.onnx", "policy.onnx or its folder"]),

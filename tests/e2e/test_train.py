@@ -19,6 +19,8 @@ import pytest
 import torch
 import yaml
 
+from himloco_lab.cli import sim2sim
+
 # Episodes of half a second, so that every statistic of an episode's end is seen within a few iterations.
 SMALL = ["--num_envs", "8", "--device", "cpu", "--seed", "3", "env.episode_length_s=0.5", "agent.num_steps_per_env=24"]
 LOSSES = (
@@ -290,3 +292,12 @@ def test_a_policy_that_sees_the_ground_trains(repository, tmp_path):
     assert first["estimator.encoder.0.weight"].shape[1] == 6 * 76  # blind
     assert not torch.equal(first["terrain_encoder.0.weight"], last["terrain_encoder.0.weight"])
     assert all(value == value for tag, values in scalars(run).items() if tag.startswith("Loss/") for value in values)
+
+    # and what is exported sees the ground in MuJoCo
+    script = str(repository / "scripts" / "export.py")
+    result = train(tmp_path, sys.executable, script, "--task", "Himloco-G1-Rough-Perceptive-v0", *SMALL[2:4])
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-3000:]
+    (scan,) = yaml.safe_load((run / "exported" / "policy.yaml").read_text())["observation"]["extra"]
+    assert (scan["width"], scan["scale"], scan["offset"], scan["clip"]) == (187, 5.0, 0.5, [-1.0, 1.0])  # facts 4.9
+    assert scan["points"][0] == pytest.approx([-0.8, -0.5]) and scan["points"][1] == pytest.approx([-0.7, -0.5])
+    assert sim2sim.main(["--policy", str(run / "exported"), "--terrain", "stairs", "--duration", "1"]) == 0

@@ -179,12 +179,29 @@ def rollout(
     }
 
 
+def beside_mujoco(env: Any) -> dict[str, object]:
+    """What an exported policy is told, what it sees now, and the state and ground that MuJoCo needs to see the same."""
+    from himloco_lab.exporting.describe import describe_policy
+
+    terrain = env.scene.terrain
+    pose = env.scene["robot"].data.root_pose_w.torch.clone()
+    cells = ((pose[:, :2] - terrain._grid_origin) / terrain.HEIGHT_RESOLUTION).round().long()
+    around = torch.arange(-30, 31)  # 1.5 m
+    return {
+        "facts": describe_policy(env, ["policy", "height_scan"], 100.0),
+        "pose": pose,  # quaternion as (x, y, z, w)
+        "ground": torch.stack([terrain._heights[x + around][:, y + around] for x, y in cells]),  # [N, 61, 61]
+        "middle": terrain._grid_origin + cells * terrain.HEIGHT_RESOLUTION,
+        "cell": terrain.HEIGHT_RESOLUTION,
+    }
+
+
 EXPERIMENTS: Experiments = {
     "flight": (make_symmetric, lambda env: rollout(env, 1.0, 0.5, height=6.0)),
     "wrong_sign": (make_symmetric, lambda env: rollout(env, 1.0, 0.5, height=6.0, wrong="left_hip_yaw_joint")),
     "violent": (make_symmetric, lambda env: rollout(env, 1.0, 5.0, height=6.0, steps=2)),
     "standing": (make_symmetric, lambda env: rollout(env, 0.1, 0.1, height=0.002)),
-    "scan": (on_pyramids, lambda env: rollout(env, 1.0, 0.5, height=0.3, steps=10)),
+    "scan": (on_pyramids, lambda env: {**rollout(env, 1.0, 0.5, height=0.3, steps=10), "mujoco": beside_mujoco(env)}),
 }
 
 

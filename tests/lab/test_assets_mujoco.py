@@ -20,7 +20,8 @@ import pytest
 
 from himloco_lab.assets.description import RobotDescription, is_contactless
 from himloco_lab.assets.g1 import G1_29DOF_DESCRIPTION, G1_DESCRIPTION, G1_FOOT_BODIES
-from himloco_lab.assets.mjcf_builder import DEFAULT_KEY, GROUND, HeightField, make_spec
+from himloco_lab.assets.height_field import HeightField
+from himloco_lab.assets.mjcf_builder import DEFAULT_KEY, GROUND, make_spec
 
 GRAVITY = 9.81  # [m/s^2]
 

@@ -101,21 +101,29 @@ def test_the_history_hands_out_copies() -> None:
 
 def test_a_policy_that_sees_more_than_a_robot_measures() -> None:
     base = _manifest()
-    scan = (*base.observation.terms[:-1], Term("height_scan", 1))
-    with pytest.raises(ManifestError, match="height_scan"):
-        ObservationBuilder(dataclasses.replace(base, observation=Observation(2, scan)))
+    picture = (*base.observation.terms[:-1], Term("picture", 1))
+    with pytest.raises(ManifestError, match=r"'picture'.*height_scan"):
+        ObservationBuilder(dataclasses.replace(base, observation=Observation(2, picture)))
 
 
 def test_a_policy_with_a_scan_beside_its_history() -> None:
-    """The perceptive task's layout counts into the input's width; a robot without a map cannot run it, and says so."""
+    """It counts into the input's width and comes last; a robot without a map of the ground cannot run it."""
     base = _manifest()
-    seen = dataclasses.replace(base.observation, extra=(Term("height_scan", 2, points=((0.0, 0.1), (0.1, 0.1))),))
+    scan = Term("height_scan", 2, 5.0, (-1.0, 1.0), points=((0.0, 0.1), (0.1, 0.1)), offset=0.5)
+    seen = dataclasses.replace(base.observation, extra=(scan,))
     with pytest.raises(ManifestError, match=r"input.width has 30.*height_scan 2 makes 32"):
         dataclasses.replace(base, observation=seen)
     perceptive = dataclasses.replace(base, observation=seen, input=Tensor("obs", 32))
     assert Manifest.from_dict(perceptive.to_dict()) == perceptive
-    with pytest.raises(ManifestError, match="height_scan"):
-        ObservationBuilder(perceptive)
+    builder = ObservationBuilder(perceptive)
+    mapped = dataclasses.replace(STATE, height_scan=np.array([0.7, -0.6]))
+    # 5 (0.7 - 0.5), and -1.1 clipped to -1
+    expected = [*FRAME, *FRAME, 1.0, -5.0]
+    np.testing.assert_allclose(builder.observe(mapped, COMMAND, np.array([0.7]))[0], expected, atol=1e-6)
+    with pytest.raises(ManifestError, match=r"height_scan.*no map"):
+        builder.observe(STATE, COMMAND, np.array([0.7]))
+    with pytest.raises(ValueError, match=r"height_scan has shape \[3\].*\[2\]"):
+        builder.observe(dataclasses.replace(STATE, height_scan=np.zeros(3)), COMMAND, np.array([0.7]))
 
 
 def test_an_action_of_the_wrong_width() -> None:

@@ -14,12 +14,12 @@ torque [N m]. Velocity limits are left out, since MuJoCo has none, and so is the
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 import mujoco
 import numpy as np
 
 from .description import Contact, Primitive, RobotDescription, is_contactless
+from .height_field import HeightField
 from .meshes import merge_visuals
 from .stance import standing_height
 from .urdf import Body, RevoluteJoint, RigidBodyModel, load_model, pose
@@ -47,36 +47,6 @@ _GEOM_TYPES = {
     "capsule": mujoco.mjtGeom.mjGEOM_CAPSULE,
     "cylinder": mujoco.mjtGeom.mjGEOM_CYLINDER,
 }
-
-
-@dataclass(frozen=True)
-class HeightField:
-    """Ground whose height is given on a regular grid centred at the origin."""
-
-    heights: np.ndarray
-    """[m], shape ``[X, Y]``; at least 2 x 2."""
-
-    cell: float
-    """Spacing of the grid [m]."""
-
-    def __post_init__(self) -> None:
-        """Check the shape.
-
-        Raises:
-            ValueError: If there is no grid to speak of, or it is not finite.
-        """
-        if self.heights.ndim != 2 or min(self.heights.shape) < 2 or not self.cell > 0.0:
-            raise ValueError(
-                f"A height field needs heights of shape [X, Y] with X, Y >= 2 and a positive cell [m], got shape"
-                f" {list(self.heights.shape)} and cell {self.cell}."
-            )
-        if not np.isfinite(self.heights).all():
-            raise ValueError("A height field needs finite heights [m].")
-
-    @property
-    def half_extent(self) -> tuple[float, float]:
-        """Distance from the centre to the edges along x and y [m]."""
-        return 0.5 * self.cell * (self.heights.shape[0] - 1), 0.5 * self.cell * (self.heights.shape[1] - 1)
 
 
 def make_spec(

@@ -24,10 +24,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from himloco_lab.cli.errors import FAILURE, CliError, run_command
 from himloco_lab.deployment.schema import ManifestError
+from himloco_lab.deployment.terrain import KINDS, LEVELS, make_ground
 from himloco_lab.deployment.video import VideoError, check_encoder, choose_backend
 
 if TYPE_CHECKING:
     from himloco_lab.assets.description import RobotDescription
+    from himloco_lab.assets.height_field import HeightField
     from himloco_lab.deployment.manifest import Manifest
     from himloco_lab.deployment.mujoco_sim import MujocoRobot
     from himloco_lab.deployment.policy import Policy
@@ -38,8 +40,10 @@ DEFAULT_ROBOT = "himloco_lab.assets.g1.g1_description:G1_DESCRIPTION"
 RESET_NOISE = 0.02
 """Half-width of the noise on joint positions at a reset [rad]: without it every seed and every fall would be alike."""
 
+DEFAULT_LEVEL = 2
+"""Level of uneven ground when none is asked for: 3 cm bumps, 0.1 m/m slopes, 9.5 cm steps."""
+
 _LONGEST = 3600.0  # [s]
-_LARGEST_REACH = 100.0  # half edge of the rough ground [m], a million cells
 
 
 class _Parser(argparse.ArgumentParser):
@@ -61,7 +65,12 @@ def _parser() -> _Parser:
     parser.add_argument("--wz", type=float, default=0.0, help="Yaw rate [rad/s].")
     parser.add_argument("--height", type=float, default=None, help="Base height [m]; that of standing when omitted.")
     parser.add_argument("--duration", type=float, default=20.0, help="Simulated time [s].")
-    parser.add_argument("--terrain", choices=("flat", "rough"), default="flat", help="The ground.")
+    parser.add_argument(
+        "--terrain", choices=KINDS, default="flat", help="The ground; rough means slopes with bumps on them."
+    )
+    parser.add_argument(
+        "--level", type=int, default=None, help=f"Difficulty of the ground, as the training's rows; {DEFAULT_LEVEL}."
+    )
     parser.add_argument("--seed", type=int, default=0, help="Seed of the ground, the start and random actions.")
     parser.add_argument("--viewer", action="store_true", help="Show MuJoCo's viewer, in real time.")
     parser.add_argument("--video", type=Path, default=None, help="Write a film: out.mp4 or out.gif.")
@@ -100,6 +109,10 @@ def _check(args: argparse.Namespace) -> None:
         raise CliError(f"--duration {args.duration}: must be more than 0 and at most {_LONGEST:.0f} s")
     if not 0 <= args.seed < 2**32:
         raise CliError(f"--seed {args.seed}: must be at least 0 and at most {2**32 - 1}")
+    if args.level is not None and not 0 <= args.level < LEVELS:
+        raise CliError(f"--level {args.level}: must be at least 0 and at most {LEVELS - 1}")
+    if args.level is not None and args.terrain == "flat":
+        raise CliError(f"--level {args.level}: flat ground has no levels; choose --terrain {', '.join(KINDS[1:])}")
     if args.json is not None and (args.json.is_dir() or not args.json.parent.is_dir()):
         raise CliError(f"--json {args.json}: must name a file in a folder that exists", FAILURE)
 
@@ -120,18 +133,17 @@ def _simulate(args: argparse.Namespace) -> None:
 
     from himloco_lab.deployment.mujoco_sim import MujocoRobot
     from himloco_lab.deployment.rollout import PolicyLoop, run
-    from himloco_lab.deployment.terrain import rough_ground
 
     manifest, policy = _load(args)
     if args.height is None:
         args.height = manifest.command.standing[3]
     command = np.array([args.vx, args.vy, args.wz, args.height])
     _warn_beyond_training(command, manifest)
-    reach = min(_LARGEST_REACH, 5.0 + 1.5 * float(np.hypot(args.vx, args.vy)) * args.duration)
+    ground = _ground(args)
     robot = MujocoRobot(
         manifest,
         _description(args.robot or manifest.robot),
-        rough_ground(args.seed, reach=reach) if args.terrain == "rough" else None,
+        ground,
         args.seed,
         visuals=args.viewer or args.video is not None,
         reset_noise=RESET_NOISE,
@@ -166,6 +178,18 @@ def _description(reference: str) -> RobotDescription:
         return find_description(reference)
     except (ValueError, TypeError) as error:
         raise CliError(f"--robot {reference}: {error}") from error
+
+
+def _ground(args: argparse.Namespace) -> HeightField | None:
+    if args.terrain == "flat":
+        return None
+    args.level = DEFAULT_LEVEL if args.level is None else args.level
+    way = math.hypot(args.vx, args.vy) * args.duration
+    ground = make_ground(args.terrain, args.level, args.seed, reach=5.0 + 1.5 * way)
+    if ground is not None and way > min(ground.half_extent):
+        end = f"{min(ground.half_extent):g} m from the start"
+        print(f"[WARNING] the ground ends {end}: a robot that gets there falls off", file=sys.stderr)
+    return ground
 
 
 def _warn_beyond_training(command: Any, manifest: Manifest) -> None:
@@ -221,7 +245,8 @@ def _tell(args: argparse.Namespace, command: Any, report: Report) -> None:
         ("yaw rate", f"{report.mean_wz:.3f} rad/s", f"{wz:.3f}", report.error_wz),
         ("height", f"{report.mean_height:.3f} m", f"{height:.3f}", report.error_height),
     ]
-    print(f"{args.policy} on {args.terrain} ground for {report.duration:.2f} s, seed {args.seed}")
+    ground = args.terrain if args.terrain == "flat" else f"{args.terrain}, level {args.level},"
+    print(f"{args.policy} on {ground} ground for {report.duration:.2f} s, seed {args.seed}")
     print(f"{'':15}{'mean':24}{'command':18}mean error")
     for name, mean, wanted, error in rows:
         print(f"{name:15}{mean:24}{wanted:18}{error:.3f}")
@@ -234,6 +259,7 @@ def _tell(args: argparse.Namespace, command: Any, report: Report) -> None:
         asked = {
             "policy": args.policy,
             "terrain": args.terrain,
+            "level": args.level,
             "seed": args.seed,
             "command": list(map(float, command)),
         }

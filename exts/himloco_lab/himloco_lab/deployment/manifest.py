@@ -22,6 +22,9 @@ DRIVERS = ("policy", "command")
 JOINT_TERMS = ("joint_pos", "joint_vel")
 """Observation terms with one value per joint."""
 
+SCAN_TERM = "height_scan"
+"""The observation term that looks at the ground: height of the base above it, less the term's offset."""
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -61,8 +64,11 @@ class Term:
     joints: tuple[str, ...] | None = None
     """Joints of a joint term, in its order."""
 
-    points: tuple[tuple[float, ...], ...] | None = None
-    """Where a scan of the ground looks, x forward and y to the left of the base [m]."""
+    points: tuple[tuple[float, float], ...] | None = None
+    """Where a scan of the ground looks, x ahead of the base and y to its left, turned by its heading alone [m]."""
+
+    offset: float | None = None
+    """What a scan subtracts from the height of the base above the ground [m]."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,11 @@ class Observation:
     def width(self) -> int:
         """Values of the whole input."""
         return self.history_length * self.frame_width + sum(term.width for term in self.extra)
+
+    @property
+    def scan(self) -> Term | None:
+        """The term that looks at the ground, if there is one."""
+        return next((term for term in (*self.terms, *self.extra) if term.name == SCAN_TERM), None)
 
     @property
     def layout(self) -> str:
@@ -263,6 +274,10 @@ def _check_observation(observation: Observation, manifest: Manifest) -> None:
             _same(f"{at}.joints", len(term.joints), f"{at}.width", term.width)
         if term.name == "actions":
             _same(f"{at}.width", term.width, "output.width", manifest.output.width)
+        if term.name == SCAN_TERM:
+            if term.points is None or term.offset is None or term is not observation.scan:
+                raise ManifestError(f"{at}: must be there once, with points and offset; export the policy again")
+            _same(f"{at}.points", len(term.points), f"{at}.width", term.width)
     _same("input.width", manifest.input.width, observation.layout, observation.width)
 
 

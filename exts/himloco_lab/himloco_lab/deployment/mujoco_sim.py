@@ -17,7 +17,8 @@ import mujoco
 import numpy as np
 
 from himloco_lab.assets.description import RobotDescription
-from himloco_lab.assets.mjcf_builder import GROUND, HeightField, make_spec
+from himloco_lab.assets.height_field import HeightField
+from himloco_lab.assets.mjcf_builder import GROUND, make_spec
 
 from .manifest import Manifest
 from .observations import RobotState
@@ -105,6 +106,9 @@ class MujocoRobot:
         names = [self.model.body(body).name for body in range(self.model.nbody)]
         self._trunk = {body for body, name in enumerate(names) if re.fullmatch(_TRUNK, name)} | {self._root}
         self._ground = self.model.geom(GROUND).id
+        self._terrain = terrain
+        scan = manifest.observation.scan
+        self._scan_points = None if scan is None else np.array(scan.points)  # [P, 2]
         self.energy = 0.0
         """Mechanical work of the joints since the reset, braking counted as work [J]."""
         self.torque = np.zeros(len(joints))
@@ -182,13 +186,28 @@ class MujocoRobot:
 
     @property
     def state(self) -> RobotState:
-        """What the robot's sensors tell, without noise."""
+        """What the robot's sensors tell, without noise, and what the ground is like if the policy sees it."""
         return RobotState(
             base_ang_vel=self.data.qvel[3:6].copy(),  # MuJoCo states a free joint's rotation in its own frame
             projected_gravity=-self._rotation[2],
             joint_pos=self.data.qpos[self._qpos_ids],
             joint_vel=self.data.qvel[self._dof_ids],
+            height_scan=None if self._scan_points is None else self._height_above(self._scan_points),
         )
+
+    def _height_above(self, points: Array) -> Array:
+        """Return the height of the base above the ground at points that turn with its heading [m], shape ``[P]``.
+
+        Args:
+            points: Ahead of the base and to its left [m], shape ``[P, 2]``.
+        """
+        position = self.data.xpos[self._root]
+        if self._terrain is None:
+            return np.full(len(points), position[2])
+        heading = np.arctan2(self._rotation[1, 0], self._rotation[0, 0])
+        cos, sin = np.cos(heading), np.sin(heading)
+        turned = points @ np.array([[cos, sin], [-sin, cos]])  # rows times the transposed rotation
+        return position[2] - self._terrain.height_at(position[:2] + turned)
 
     @property
     def _rotation(self) -> Array:

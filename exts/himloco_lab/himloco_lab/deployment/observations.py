@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .manifest import JOINT_TERMS, Manifest, Term
+from .manifest import JOINT_TERMS, SCAN_TERM, Manifest, Term
 from .schema import ManifestError
 
 Array = np.ndarray
@@ -22,13 +22,14 @@ KNOWN_TERMS = {
     "joint_pos": None,
     "joint_vel": None,
     "actions": None,
+    SCAN_TERM: None,
 }
-"""Terms that a robot can measure by itself, with their width; None where the joints or the action decide."""
+"""Terms that a robot can measure, with their width; None where the joints, the action or the points decide."""
 
 
 @dataclass(frozen=True)
 class RobotState:
-    """What the IMU and the joint encoders of a robot tell."""
+    """What the IMU and the joint encoders of a robot tell, and its map of the ground if it has one."""
 
     base_ang_vel: Array
     """Angular velocity of the base in its own frame [rad/s], shape ``[3]``."""
@@ -41,6 +42,9 @@ class RobotState:
 
     joint_vel: Array
     """[rad/s], in the manifest's order, shape ``[J]``."""
+
+    height_scan: Array | None = None
+    """Height of the base above the ground at the points of the manifest's scan [m], shape ``[P]``."""
 
 
 class FrameHistory:
@@ -84,18 +88,13 @@ class ObservationBuilder:
             manifest: The policy's manifest.
 
         Raises:
-            ManifestError: If it asks for something that a robot state does not hold, such as a height scan.
+            ManifestError: If it asks for something that a robot state does not hold, such as a picture.
         """
         self._observation = manifest.observation
         for term in (*self._observation.terms, *self._observation.extra):
             _check_term(term)
-        if self._observation.extra:
-            names = ", ".join(term.name for term in self._observation.extra)
-            raise ManifestError(f"the policy sees {names} beside its history, which is not built here: use another")
         self._default_pos = np.array([joint.default_pos for joint in manifest.joints])
-        places = {name: place for place, name in enumerate(manifest.joint_names)}
-        self._joint_ids = {term.name: [places[name] for name in term.joints or ()] for term in self._observation.terms}
-        self._action_width = manifest.output.width
+        self._places = {name: place for place, name in enumerate(manifest.joint_names)}
         newest_first = self._observation.history_order == "newest-first"
         self._history = FrameHistory(self._observation.history_length, self._observation.frame_width, newest_first)
 
@@ -111,6 +110,10 @@ class ObservationBuilder:
             command: vx, vy [m/s], yaw rate [rad/s], height [m]; shape ``[4]``.
             last_action: The policy's last raw output; zeros before the first. Shape ``[A]``.
         """
+        return self._values(self._observation.terms, state, command, last_action)
+
+    def _values(self, terms: tuple[Term, ...], state: RobotState, command: Array, last_action: Array) -> Array:
+        """Return the scaled values of some terms, one after the other."""
         raw = {
             "velocity_command": command[:3],
             "height_command": command[3:4],
@@ -119,12 +122,17 @@ class ObservationBuilder:
             "joint_pos": state.joint_pos - self._default_pos,
             "joint_vel": state.joint_vel,
             "actions": last_action,
+            SCAN_TERM: state.height_scan,
         }
         parts = []
-        for term in self._observation.terms:
+        for term in terms:
             value = raw[term.name]
+            if value is None:
+                raise ManifestError(f"the policy sees {term.name}, but this robot has no map of the ground")
             if term.name in JOINT_TERMS:
-                value = value[self._joint_ids[term.name]]
+                value = value[[self._places[name] for name in term.joints or ()]]
+            if term.offset is not None:
+                value = value - term.offset
             if value.shape != (term.width,):
                 raise ValueError(f"{term.name} has shape {list(value.shape)}, the manifest says [{term.width}].")
             if term.clip is not None:
@@ -133,14 +141,20 @@ class ObservationBuilder:
         return np.concatenate(parts)
 
     def observe(self, state: RobotState, command: Array, last_action: Array) -> Array:
-        """Append a frame and return the network's input, shape ``[1, H * W]`` (float32).
+        """Append a frame and return the network's input: the history, then what has none; shape ``[1, W]`` (float32).
 
         Args:
             state: What the robot measures.
             command: vx, vy [m/s], yaw rate [rad/s], height [m]; shape ``[4]``.
             last_action: The policy's last raw output, shape ``[A]``.
+
+        Raises:
+            ManifestError: If the policy sees the ground and the state tells nothing of it.
         """
         flat = self._history.append(self.frame(state, command, last_action))
+        if self._observation.extra:
+            extra = self._values(self._observation.extra, state, command, last_action)
+            flat = np.concatenate([flat, extra.astype(np.float32)])
         limit = self._observation.clip_input
         return (flat if limit is None else flat.clip(-limit, limit))[None, :]
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import asdict
 from typing import Any
 
@@ -67,7 +68,16 @@ def _term(env: Any, group: str, term: ObservationTerm) -> dict[str, Any]:
         entry["joints"] = list(term.joint_names)
     if term.points is not None:
         entry["points"] = [list(point) for point in term.points]
+        entry["offset"] = _scan_offset(term.name, cfg)
     return entry
+
+
+def _scan_offset(name: str, cfg: Any) -> float:
+    """What a scan takes off the height of the base above the ground [m]: as configured, or its function's default."""
+    parameter = inspect.signature(cfg.func).parameters.get("offset")
+    if parameter is None:
+        raise ValueError(f"The scan {name!r} has no parameter 'offset'; a policy can be exported with one that has.")
+    return float(cfg.params.get("offset", parameter.default))
 
 
 def _action(env: Any, clip_actions: float | None) -> dict[str, Any]:
