@@ -103,21 +103,39 @@ def test_a_folder_and_a_warning(tmp_path: Path, make_onnx: Callable[..., Path], 
     assert "0.10 s" in out
 
 
-def test_uneven_ground(tmp_path: Path, make_onnx: Callable[..., Path], capsys) -> None:
-    make_onnx(tmp_path / "policy.onnx", metadata=CONTENT)
+def test_uneven_ground_and_a_delay(tmp_path: Path, make_onnx: Callable[..., Path], capsys) -> None:
+    content = {**CONTENT, "action": {**CONTENT["action"], "delay_steps": [0, 1]}}
+    make_onnx(tmp_path / "policy.onnx", metadata=content)
     out = tmp_path / "out.json"
     common = ["--policy", str(tmp_path), "--duration", "0.1", "--json", str(out)]
     found = []
-    for terrain, level in (("slope", 9), ("stairs", 3), ("rough", None)):
+    for terrain, level, delay in (("slope", 9, 1), ("stairs", 3, 2), ("rough", None, 0)):
         options = [] if level is None else ["--level", str(level)]
-        assert sim2sim.main([*common, "--terrain", terrain, *options]) == 0
+        assert sim2sim.main([*common, "--terrain", terrain, *options, "--delay", str(delay)]) == 0
         found.append(json.loads(out.read_text()))
         assert f"on {terrain}, level {2 if level is None else level}, ground" in capsys.readouterr().out
-    assert [(one["terrain"], one["level"]) for one in found] == [("slope", 9), ("stairs", 3), ("rough", 2)]
+    assert [(one["terrain"], one["level"], one["delay"]) for one in found] == [
+        ("slope", 9, 1),
+        ("stairs", 3, 2),
+        ("rough", 2, 0),
+    ]
+    assert len({one["energy"] for one in found}) == 3
 
 
-def test_a_warning_of_the_grounds_end(tmp_path: Path, make_onnx: Callable[..., Path], capsys) -> None:
-    make_onnx(tmp_path / "policy.onnx", metadata=CONTENT)
+def test_warnings_of_what_was_not_trained_and_of_the_grounds_end(
+    tmp_path: Path, make_onnx: Callable[..., Path], capsys
+) -> None:
+    content = {**CONTENT, "action": {**CONTENT["action"], "delay_steps": [1, 2]}}
+    make_onnx(tmp_path / "policy.onnx", metadata=content)
+    for policy, delay, warning in (
+        (str(tmp_path), 4, "--delay 4 is beyond what was trained: 1 to 2 physics steps"),
+        (str(tmp_path), 0, "--delay 0 is beyond what was trained: 1 to 2 physics steps"),
+        (str(tmp_path), 2, None),
+        ("zero", 1, "--delay 1 is beyond what was trained: its manifest tells of no delay"),
+    ):
+        assert sim2sim.main(["--policy", policy, "--duration", "0.02", "--delay", str(delay)]) == 0
+        told = capsys.readouterr().err
+        assert "WARNING" not in told if warning is None else warning in told
     # 1 m/s for a minute; a robot that is not there ends it before it begins
     walk = ["--terrain", "stairs", "--vx", "1", "--duration", "60", "--robot", "no.module:X"]
     assert sim2sim.main(["--policy", str(tmp_path), *walk]) == 2
@@ -139,6 +157,9 @@ def test_a_warning_of_the_grounds_end(tmp_path: Path, make_onnx: Callable[..., P
         (["--policy", "zero", "--terrain", "slope", "--level", "-1"], 2, ["--level -1", "at least 0"]),
         (["--policy", "zero", "--terrain", "slope", "--level", "high"], 2, ["--level", "'high'"]),
         (["--policy", "zero", "--level", "3"], 2, ["--level 3", "slope, rough, stairs"]),
+        (["--policy", "zero", "--delay", "-1"], 2, ["--delay -1", "at least 0"]),
+        (["--policy", "zero", "--delay", "5"], 2, ["--delay 5", "at most 4"]),
+        (["--policy", "zero", "--delay", "0.5"], 2, ["--delay", "'0.5'"]),
         (["--policy", "zero", "--robot", "no.module:X"], 1, ["no.module:X", "package.module:NAME"]),
         (["--policy", "zero", "--json", "no/where.json"], 1, ["--json no/where.json", "folder"]),
         (["--policy", "nowhere.onnx"], 1, ["nowhere.onnx", "policy.onnx or its folder"]),

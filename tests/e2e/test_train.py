@@ -138,6 +138,7 @@ def test_the_newest_checkpoint_exports_and_the_files_agree(trained, repository):
     assert [list(i.shape) for i in session.get_inputs()] == [[1, manifest["input"]["width"]]] == [[1, 456]]
     assert manifest["task"] == task
     assert manifest["action"]["scale"] == 0.25
+    assert manifest["action"]["delay_steps"] == [0, 3]  # facts 4.9
     # facts 4.3: left leg -0.1, 0, 0, 0.3, -0.2, 0, and the right one alike
     assert manifest["action"]["offset"] == pytest.approx([-0.1, 0.0, 0.0, 0.3, -0.2, 0.0] * 2)
     terms = {term["name"]: term for term in manifest["observation"]["terms"]}

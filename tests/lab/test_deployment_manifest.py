@@ -72,6 +72,10 @@ def _set(content: dict[str, Any], path: str, value: Any) -> None:
         ("action.joints.0", "tail_joint", ["action.joints", "tail_joint"]),
         ("action.offset", [0.0], ["action.offset has 1", "12"]),
         ("action.scale", [0.25, 0.25], ["action.scale", "12"]),
+        ("action.delay_steps", [3, 1], ["delay_steps [3, 1]", "0 to 4"]),
+        ("action.delay_steps", [-1, 1], ["delay_steps [-1, 1]", "0 to 4"]),
+        ("action.delay_steps", [0, 5], ["delay_steps [0, 5]", "0 to 4"]),
+        ("action.delay_steps", [0, 1.5], ["delay_steps[1]", "int"]),
         ("timing.policy_dt", 0.03, ["policy_dt", "0.03", "0.02"]),
         ("timing.physics_dt", 0.0, ["physics_dt"]),
         ("timing.decimation", 4.5, ["timing.decimation", "int"]),
@@ -94,7 +98,9 @@ def test_what_does_not_fit_is_named(content: dict[str, Any], path: str, value: A
         assert part in str(caught.value)
 
 
-@pytest.mark.parametrize("path", ["action.clip", "source", "files", "observation.clip_input", "observation.extra"])
+@pytest.mark.parametrize(
+    "path", ["action.clip", "action.delay_steps", "source", "files", "observation.clip_input", "observation.extra"]
+)
 def test_what_may_be_left_out(content: dict[str, Any], path: str) -> None:
     *parents, last = path.split(".")
     place = content[parents[0]] if parents else content

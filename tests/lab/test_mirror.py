@@ -171,6 +171,7 @@ def test_an_exported_policy_sees_in_mujoco_what_it_saw_in_training(perceptive: d
     """
     found = perceptive["mujoco"]
     manifest = Manifest.from_dict({"format": FORMAT, "task": "none", **found["facts"]})
+    assert manifest.action.delay_steps == (2, 2)  # as the probe has it
     assert manifest.input.width == 456 + 187
     seen = perceptive["obs"]["height_scan"][-1].numpy()  # [2 P, 187]
     for robot in range(1, 2 * PAIRS, 3):

@@ -71,6 +71,7 @@ def _parser() -> _Parser:
     parser.add_argument(
         "--level", type=int, default=None, help=f"Difficulty of the ground, as the training's rows; {DEFAULT_LEVEL}."
     )
+    parser.add_argument("--delay", type=int, default=0, help="Physics steps by which every action comes late.")
     parser.add_argument("--seed", type=int, default=0, help="Seed of the ground, the start and random actions.")
     parser.add_argument("--viewer", action="store_true", help="Show MuJoCo's viewer, in real time.")
     parser.add_argument("--video", type=Path, default=None, help="Write a film: out.mp4 or out.gif.")
@@ -113,6 +114,8 @@ def _check(args: argparse.Namespace) -> None:
         raise CliError(f"--level {args.level}: must be at least 0 and at most {LEVELS - 1}")
     if args.level is not None and args.terrain == "flat":
         raise CliError(f"--level {args.level}: flat ground has no levels; choose --terrain {', '.join(KINDS[1:])}")
+    if args.delay < 0:
+        raise CliError(f"--delay {args.delay}: must be at least 0 physics steps")
     if args.json is not None and (args.json.is_dir() or not args.json.parent.is_dir()):
         raise CliError(f"--json {args.json}: must name a file in a folder that exists", FAILURE)
 
@@ -138,6 +141,7 @@ def _simulate(args: argparse.Namespace) -> None:
     if args.height is None:
         args.height = manifest.command.standing[3]
     command = np.array([args.vx, args.vy, args.wz, args.height])
+    _check_delay(args.delay, manifest)
     _warn_beyond_training(command, manifest)
     ground = _ground(args)
     robot = MujocoRobot(
@@ -155,7 +159,7 @@ def _simulate(args: argparse.Namespace) -> None:
             wishes = [watcher(stepped) for watcher in watchers]  # ask every one before any may end it
             return False not in wishes
 
-        report = run(PolicyLoop(manifest, robot, policy), command, args.duration, on_step)
+        report = run(PolicyLoop(manifest, robot, policy), command, args.duration, on_step, delay=args.delay)
     _tell(args, command, report)
 
 
@@ -190,6 +194,15 @@ def _ground(args: argparse.Namespace) -> HeightField | None:
         end = f"{min(ground.half_extent):g} m from the start"
         print(f"[WARNING] the ground ends {end}: a robot that gets there falls off", file=sys.stderr)
     return ground
+
+
+def _check_delay(delay: int, manifest: Manifest) -> None:
+    fewest, most = manifest.action.delay_steps
+    if delay > manifest.timing.decimation:
+        raise CliError(f"--delay {delay}: must be at most {manifest.timing.decimation} physics steps, one policy step")
+    if not fewest <= delay <= most:
+        trained = f"{fewest} to {most} physics steps" if most else "its manifest tells of no delay"
+        print(f"[WARNING] --delay {delay} is beyond what was trained: {trained}", file=sys.stderr)
 
 
 def _warn_beyond_training(command: Any, manifest: Manifest) -> None:
@@ -246,7 +259,7 @@ def _tell(args: argparse.Namespace, command: Any, report: Report) -> None:
         ("height", f"{report.mean_height:.3f} m", f"{height:.3f}", report.error_height),
     ]
     ground = args.terrain if args.terrain == "flat" else f"{args.terrain}, level {args.level},"
-    print(f"{args.policy} on {ground} ground for {report.duration:.2f} s, seed {args.seed}")
+    print(f"{args.policy} on {ground} ground for {report.duration:.2f} s, seed {args.seed}, delay {args.delay}")
     print(f"{'':15}{'mean':24}{'command':18}mean error")
     for name, mean, wanted, error in rows:
         print(f"{name:15}{mean:24}{wanted:18}{error:.3f}")
@@ -260,6 +273,7 @@ def _tell(args: argparse.Namespace, command: Any, report: Report) -> None:
             "policy": args.policy,
             "terrain": args.terrain,
             "level": args.level,
+            "delay": args.delay,
             "seed": args.seed,
             "command": list(map(float, command)),
         }

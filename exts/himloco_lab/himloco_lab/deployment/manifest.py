@@ -119,6 +119,9 @@ class Action:
     clip: float | None = None
     """Half-width that the raw output is clipped to."""
 
+    delay_steps: tuple[int, int] = (0, 0)
+    """Fewest and most physics steps by which targets came late in training, drawn anew for every policy step."""
+
 
 @dataclass(frozen=True)
 class Joint:
@@ -249,6 +252,9 @@ def _check(manifest: Manifest) -> None:
     for name, value in (("action.offset", action.offset), ("action.scale", action.scale)):
         if isinstance(value, tuple):
             _same(name, len(value), "action.joints", width)
+    fewest, most = action.delay_steps
+    if not 0 <= fewest <= most <= timing.decimation:
+        raise ManifestError(f"action.delay_steps {[fewest, most]}: fewest first, from 0 to {timing.decimation} at most")
     _check_observation(observation, manifest)
     driven = {joint.name for joint in manifest.joints if joint.driven_by == "policy"}
     if driven != set(action.joints):

@@ -136,6 +136,7 @@ class MujocoRobot:
         self.data.qpos[self._qpos_ids] = np.clip(self._default_pos + noise, low, high)
         self.energy = 0.0
         self.torque = np.zeros(len(self._qpos_ids))
+        self._last_targets = self.targets(np.zeros(len(self._action_ids)))
         mujoco.mj_forward(self.model, self.data)
 
     def step(
@@ -145,6 +146,7 @@ class MujocoRobot:
         *,
         torque_hook: TorqueHook | None = None,
         wrench: Wrench | None = None,
+        delay: int = 0,
     ) -> None:
         """Advance one policy step.
 
@@ -153,16 +155,26 @@ class MujocoRobot:
             upper_body_targets: Targets of joints that the policy does not drive [rad]; others hold their default.
             torque_hook: Changes the torques before the effort limits clip them.
             wrench: Acts on a body throughout the step.
+            delay: Physics steps for which the policy's joints keep the targets of the step before, as in training.
+
+        Raises:
+            ValueError: If the delay is negative or longer than the step.
         """
+        if not 0 <= delay <= self.manifest.timing.decimation:
+            raise ValueError(f"A delay of {delay} must be 0 to {self.manifest.timing.decimation} physics steps.")
         targets = self.targets(action, upper_body_targets)
+        late = targets.copy()
+        late[self._action_ids] = self._last_targets[self._action_ids]
+        self._last_targets = targets
         data = self.data
         data.xfrc_applied[:] = 0.0
         if wrench is not None:
             data.xfrc_applied[self.model.body(wrench.body).id] = [*wrench.force, *wrench.torque]
         dt = self.manifest.timing.physics_dt
-        for _ in range(self.manifest.timing.decimation):
+        for substep in range(self.manifest.timing.decimation):
+            due = late if substep < delay else targets
             velocity = data.qvel[self._dof_ids]
-            torque = self._stiffness * (targets - data.qpos[self._qpos_ids]) - self._damping * velocity
+            torque = self._stiffness * (due - data.qpos[self._qpos_ids]) - self._damping * velocity
             if torque_hook is not None:
                 torque = torque_hook(float(data.time), torque)
             self.torque = np.clip(torque, -self.effort_limit, self.effort_limit)

@@ -48,6 +48,7 @@ class PolicyLoop:
         *,
         torque_hook: TorqueHook | None = None,
         wrench: Wrench | None = None,
+        delay: int = 0,
     ) -> None:
         """Observe, act, and advance one policy step.
 
@@ -56,10 +57,11 @@ class PolicyLoop:
             upper_body_targets: Targets of joints that the policy does not drive [rad].
             torque_hook: See :meth:`.MujocoRobot.step`.
             wrench: See :meth:`.MujocoRobot.step`.
+            delay: See :meth:`.MujocoRobot.step`.
         """
         observation = self._builder.observe(self.robot.state, command, self.last_action)
         self.last_action = self.policy(observation)
-        self.robot.step(self.last_action, upper_body_targets, torque_hook=torque_hook, wrench=wrench)
+        self.robot.step(self.last_action, upper_body_targets, torque_hook=torque_hook, wrench=wrench, delay=delay)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,12 @@ class Report:
 
 
 def run(
-    loop: PolicyLoop, command: np.ndarray, duration: float, on_step: Callable[[MujocoRobot], bool | None] | None = None
+    loop: PolicyLoop,
+    command: np.ndarray,
+    duration: float,
+    on_step: Callable[[MujocoRobot], bool | None] | None = None,
+    *,
+    delay: int = 0,
 ) -> Report:
     """Run a policy under one command; a robot that falls stands up again and goes on.
 
@@ -109,6 +116,7 @@ def run(
         command: vx, vy [m/s], yaw rate [rad/s], height [m]; shape ``[4]``.
         duration: Time to simulate [s].
         on_step: Called after every policy step; False ends the run.
+        delay: Physics steps by which every action comes late.
     """
     robot, dt = loop.robot, loop.robot.manifest.timing.policy_dt
     loop.reset()
@@ -117,7 +125,7 @@ def run(
     start = time.perf_counter()
     for step in range(max(1, round(duration / dt))):
         before, work = robot.data.qpos[:2].copy(), robot.energy
-        loop.step(command)
+        loop.step(command, delay=delay)
         energy += robot.energy - work
         if robot.has_diverged:
             measured.append(measured[-1] if measured else (0.0,) * 4)  # MuJoCo has put the state back, it says nothing

@@ -96,6 +96,7 @@ def _action(env: Any, clip_actions: float | None) -> dict[str, Any]:
         "scale": _per_joint(term._scale, len(names)),
         "offset": _per_joint(term._offset, len(names)),
         "clip": clip_actions,
+        "delay_steps": list(getattr(term.cfg, "delay_range", (0, 0))),
     }
 
 
