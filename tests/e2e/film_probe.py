@@ -1,6 +1,9 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
+# pyright: reportAttributeAccessIssue=false
+# (MuJoCo's compiled module tells a type checker nothing about itself)
+
 """``scripts/play.py``, and where physics and the film have the robot: ``python film_probe.py OUT FLAGS...``."""
 
 from __future__ import annotations
@@ -42,5 +45,5 @@ if __name__ == "__main__":
     out, *flags = sys.argv[1:]
     play.open_film = open_watched
     code = play.main(flags)
-    np.savez(out, **{name: np.array(values) for name, values in KEPT.items()})
+    np.savez(out, engine=np.array(KEPT["engine"]), drawn=np.array(KEPT["drawn"]), empty=np.array(KEPT["empty"]))
     sys.exit(code)

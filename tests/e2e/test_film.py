@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import imageio.v2 as imageio
 import numpy as np
@@ -45,7 +46,8 @@ def no_display(**more: str) -> dict[str, str]:
 
 def decode(path: Path) -> tuple[np.ndarray, float]:
     """Return a film's pictures, shape [T, H, W, 3], and its pictures per second."""
-    with imageio.get_reader(path) as reader:
+    with imageio.get_reader(path) as opened:
+        reader: Any = opened
         return np.stack(list(reader.iter_data())), float(reader.get_meta_data()["fps"])
 
 
@@ -75,6 +77,8 @@ def test_a_film_of_a_fall(backend: str, tmp_path: Path) -> None:
     band = pictures[:, :76].max(axis=-1)
     assert (band > 200).sum(axis=(1, 2)).min() > 500  # white words
     assert np.median(band) < 100  # on a dark ground
+    changed = np.abs(band[-1].astype(int) - band[0]) > 80
+    assert changed[48:].sum() > 50 and changed[28:48].sum() == 0  # what is measured changes, the command does not
 
     saved = np.load(tmp_path / "poses.npz")
     without_robot = saved["empty"]  # as MuJoCo drew it, not as the film holds it
@@ -199,7 +203,7 @@ def test_names_and_length_are_isaac_labs(tmp_path: Path, monkeypatch: pytest.Mon
 
     def plan(checkpoint: str | None, length: int | None) -> tuple[str, int]:
         args = argparse.Namespace(video=True, video_length=length, video_interval=None, visualizer=None)
-        planned = filming.plan_film(args, tmp_path, checkpoint and tmp_path / checkpoint)
+        planned = filming.plan_film(args, tmp_path, tmp_path / checkpoint if checkpoint else None)
         assert not args.video and planned.path.parent == folder
         return planned.path.name, planned.steps
 

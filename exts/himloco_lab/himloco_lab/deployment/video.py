@@ -113,9 +113,9 @@ class Film:
         self.camera.trackbodyid = 1
         self.camera.distance, self.camera.azimuth, self.camera.elevation = 3.0, 135.0, -15.0
         seconds = self.every * dt
-        options: dict[str, Any] = {"fps": 1.0 / seconds} if path.suffix == ".mp4" else {"loop": 0}
-        if path.suffix == ".gif":
-            options["duration"] = 1000.0 * seconds
+        options: dict[str, Any] = {"duration": 1000.0 * seconds, "loop": 0}
+        if path.suffix == ".mp4":
+            options = {"fps": 1.0 / seconds}
         self._writer = imageio.get_writer(path, **options)
         self._pictures = 0
 
@@ -134,7 +134,8 @@ class Film:
         try:
             self._writer.append_data(picture if write is None else write(picture))
         except OSError as error:
-            raise VideoError(f"cannot write {self.path}: {error.strerror or error}") from error
+            reason = str(error).partition("\n")[0]  # the encoder's command line follows
+            raise VideoError(f"cannot write {self.path} ({reason}): is the disk full?") from error
         self._pictures += 1
 
     def close(self) -> int:

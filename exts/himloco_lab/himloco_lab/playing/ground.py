@@ -1,6 +1,9 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
+# pyright: reportAttributeAccessIssue=false
+# (MuJoCo's compiled module tells a type checker nothing about itself)
+
 """The piece of an Isaac Lab terrain around a robot, as MuJoCo can draw it."""
 
 from __future__ import annotations
