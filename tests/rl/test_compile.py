@@ -34,6 +34,18 @@ def test_the_networks_are_compiled_if_asked_for() -> None:
         assert [network._compiled_call_impl is not None for network in networks] == [expected] * 4
 
 
+def test_there_is_room_for_every_network() -> None:
+    """Dynamo counts compilations of all MLPs together and beyond its limit runs the rest eager without a word."""
+    from torch._dynamo import config
+
+    before = config.recompile_limit
+    try:
+        build("default")
+        assert config.recompile_limit == before + 4 * 8
+    finally:
+        config.recompile_limit = before
+
+
 @pytest.mark.parametrize("mode", ["reduce-overhead", "max-autotune"])
 def test_cuda_graphs_are_refused(mode: str) -> None:
     with pytest.raises(ValueError, match=f"'{mode}' needs CUDA graphs.*'default'"):

@@ -60,7 +60,7 @@ class LiveMemory(TorchDispatchMode):
         self.live -= size
 
 
-def update_peaks(num_envs: int, num_steps: int, small: tuple[int, int] = (32, 64)) -> dict[str, int]:
+def update_peaks(num_envs: int, num_steps: int, small: tuple[int, int] = (64, 128)) -> dict[str, int]:
     """Bytes that storage, networks, optimizers and one update hold at most, with the Rough task's sizes.
 
     Args:

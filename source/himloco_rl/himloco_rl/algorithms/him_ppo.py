@@ -20,6 +20,7 @@ from himloco_rl.modules.policy_losses import mirror_loss, surrogate_loss, value_
 from himloco_rl.storage import HIMBatch, HIMRolloutStorage
 
 from .batch_rows import autocast, rows
+from .compilation import compile_networks
 from .estimator_learner import EstimatorLearner
 from .him_setup import build_parts, check_count, make_optimizer, velocity_target
 from .kl_target import KLTarget
@@ -292,9 +293,6 @@ class HIMPPO(PPO):
 
     def compile(self, mode: str | None = None) -> None:
         """Compile the networks in place with ``torch.compile``; None leaves them as they are."""
-        if mode in ("reduce-overhead", "max-autotune"):
-            raise ValueError(f"torch_compile_mode={mode!r} needs CUDA graphs, which HIMPPO cannot use; use 'default'.")
         estimator = self.actor.estimator
-        networks = [*self.actor.policy_networks(), self.critic.mlp, estimator.encoder, estimator.target_encoder]
-        for network in networks if mode else ():
-            network.compile(mode=mode)
+        encoders = [estimator.encoder, estimator.target_encoder]
+        compile_networks([*self.actor.policy_networks(), self.critic.mlp, *encoders], mode)

@@ -68,8 +68,8 @@ def render(records: Sequence[dict[str, Any]]) -> str:
         _variants_table(records),
         "## The last tenth of the samples\n",
         _summary_table(records, last_tenth),
-        f"Difference from `{_BASELINE}` in units of its standard error (Welch's t; beyond ± 3 it is hardly chance with"
-        " three seeds, below ± 2 it says nothing):\n",
+        f"Difference from `{_BASELINE}` in units of its standard error (Welch's t). With three seeds each, one of"
+        " twenty such numbers is beyond ± 2.8 (equal spreads) to ± 4.3 (unequal ones) by chance alone:\n",
         _difference_table(records, last_tenth),
         "## The mean over all samples (the area under the curve)\n",
         _summary_table(records, area),
