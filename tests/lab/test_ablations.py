@@ -252,7 +252,7 @@ def test_the_report_is_made_of_the_files(tmp_path: Path) -> None:
         assert f"| [`{name}`](ablations/{name}.csv) | {facts}" in text
         assert f"`{runs[name].command}`" in text
     # the command of a row makes the runs that are in it
-    again = ablate.parse(command.strip("`").split()[3:])[1].runs(8)
+    again = ablate.parse([str(word) for word in command.strip("`").split()[3:]])[1].runs(8)
     assert again == [runs["him_seed1"], runs["him_seed2"]]
 
 

@@ -138,7 +138,7 @@ def build_learner(case: Learner, env: DummyRollouts, num_steps: int, agent: Any 
         cfg["algorithm"] = {key: cfg["algorithm"][key] for key in _STOCK_KEYS} | {"class_name": "PPO"}
         cfg["obs_groups"].pop("estimator")
     cfg["algorithm"] |= algorithm | case.algorithm | {"symmetry_cfg": copy.copy(case.symmetry)}
-    builder: type[PPO] = resolve_callable(cfg["algorithm"]["class_name"])
+    builder: Any = resolve_callable(cfg["algorithm"]["class_name"])
     with contextlib.redirect_stdout(io.StringIO()):  # the models print themselves
         return builder.construct_algorithm(env.get_observations(), env, cfg, "cpu")
 

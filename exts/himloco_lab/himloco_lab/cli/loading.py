@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
     from isaaclab.envs import ManagerBasedRLEnv
     from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
+    from rsl_rl.env import VecEnv
     from tensordict import TensorDict
 
     from himloco_lab.playing.policies import EnvPolicy
@@ -75,9 +76,7 @@ def load_runner(
     return runner
 
 
-def build_runner(
-    vec_env: RslRlVecEnvWrapper, settings: dict[str, Any], log_dir: Path | None, device: str
-) -> HIMOnPolicyRunner:
+def build_runner(vec_env: VecEnv, settings: dict[str, Any], log_dir: Path | None, device: str) -> HIMOnPolicyRunner:
     """Build the networks and the learner.
 
     Args:
