@@ -17,7 +17,7 @@ from himloco_lab.terrains import ROUGH_TERRAINS_CFG
 
 def _mesh(name: str, difficulty: float, **changed: Any) -> np.ndarray:
     """Vertices of a tile of the training [m], its middle at x = y = 0; shape ``[V, 3]``."""
-    from trimesh.util import concatenate
+    import trimesh
 
     cfg = clone(ROUGH_TERRAINS_CFG.sub_terrains[name])
     cfg.size = ROUGH_TERRAINS_CFG.size
@@ -28,7 +28,9 @@ def _mesh(name: str, difficulty: float, **changed: Any) -> np.ndarray:
         if hasattr(cfg, key):
             setattr(cfg, key, getattr(ROUGH_TERRAINS_CFG, key))
     meshes, _ = cfg.function(difficulty, cfg)
-    return np.asarray(concatenate(meshes).vertices) - [4.0, 4.0, 0.0]
+    whole = trimesh.util.concatenate(meshes)
+    assert isinstance(whole, trimesh.Trimesh)
+    return np.asarray(whole.vertices) - [4.0, 4.0, 0.0]
 
 
 def _row(level: int) -> tuple[float, float]:
