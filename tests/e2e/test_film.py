@@ -125,6 +125,8 @@ def test_ctrl_c_leaves_a_film_that_plays(backend: str, tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # as from a terminal: a background process of a shell may be told to ignore the signal
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stdout is not None
     try:
@@ -132,8 +134,8 @@ def test_ctrl_c_leaves_a_film_that_plays(backend: str, tmp_path: Path) -> None:
             assert process.stdout.readline() == "drawn\n"
         time.sleep(0.1)
         os.killpg(process.pid, signal.SIGINT)
-        told = process.stdout.read().split()
-        assert process.wait(60) == 0
+        told = process.communicate(timeout=60)[0].split()
+        assert process.returncode == 0
     finally:
         process.kill()
     assert told[-2] == "closed"
