@@ -85,7 +85,15 @@ def playing(repository: Path, folder: Path, port: int) -> Iterator[Path]:
     flags = ["--task", "Himloco-G1-Flat-v0", "--device", "cpu", "--viz", "viser", "--port", str(port)]
     command = [sys.executable, str(repository / PLAY), "--policy", stand(repository), *flags]
     with (folder / "play.txt").open("w") as output:
-        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            # as from a terminal: a background process of a shell may be told to ignore the signal
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
         try:
             yield folder / "play.txt"
             process.send_signal(signal.SIGINT)
