@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import _thread
 import sys
+import threading
+import time
 
 import pytest
 import torch
@@ -14,6 +17,7 @@ from isaaclab_ov.physics import OvPhysxCfg
 
 from himloco_lab.cli import machine, workers
 from himloco_lab.cli.plan import Plan, plan_run
+from himloco_lab.cli.workers import Workers
 
 GB = 1024**3
 
@@ -151,3 +155,19 @@ def test_two_processes_share_the_cores(monkeypatch):
     monkeypatch.setattr(machine, "available_memory", lambda: 16 * GB)
     assert machine.default_num_envs("cpu", 4096)[0] == 256
     assert machine.default_num_envs("cuda:0", 4096)[0] == 4096
+
+
+def test_news_of_a_lost_process_does_not_stop_the_save_that_follows() -> None:
+    """The main thread may notice the broken connection just before the watching thread interrupts it."""
+    lost = Workers.__new__(Workers)
+    lost._failure, lost._lock, lost._is_asked = None, threading.Lock(), False
+
+    def watch() -> None:
+        time.sleep(0.3)
+        lost._failure = "process 1 of this run ended"
+        _thread.interrupt_main()
+
+    threading.Thread(target=watch).start()
+    assert lost.failure(wait=20.0) == "process 1 of this run ended"
+    time.sleep(0.5)  # an interrupt that is still on its way would come now
+    assert lost._is_asked

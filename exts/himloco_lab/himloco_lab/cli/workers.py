@@ -80,6 +80,8 @@ class Workers:
             num_envs: Environments of one process.
         """
         self._failure: str | None = None
+        self._lock = threading.Lock()
+        self._is_asked = False
         self._closing = False
         self._started: list[tuple[subprocess.Popen[bytes], IO[bytes]]] = []
         threads = str(max(available_cores() // processes, 1))
@@ -117,9 +119,15 @@ class Workers:
             wait: How long to wait for it [s]: a broken connection is noticed before the process that broke it.
         """
         end = time.monotonic() + wait
-        while self._failure is None and time.monotonic() < end:
-            time.sleep(0.1)
-        return self._failure
+        while True:
+            try:
+                with self._lock:
+                    self._is_asked = True
+                while self._failure is None and time.monotonic() < end:
+                    time.sleep(0.1)
+                return self._failure
+            except KeyboardInterrupt:  # the watching thread's, on its way when this was called: it must not stop a save
+                continue
 
     def close(self) -> None:
         """Wait for the workers, which have ended with this process's last update, and end those that have not."""
@@ -144,8 +152,10 @@ class Workers:
                     size = output.seek(0, os.SEEK_END)
                     output.seek(max(size - 4000, 0))
                     print(output.read().decode(errors="replace"), file=sys.stderr)
-                    self._failure = f"process {rank} of this run ended with code {code}; its last output is above"
-                    _thread.interrupt_main()
+                    with self._lock:
+                        self._failure = f"process {rank} of this run ended with code {code}; its last output is above"
+                        if not self._is_asked:  # the main thread may have noticed the broken connection first
+                            _thread.interrupt_main()
                     return
             time.sleep(0.5)
 
