@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-# The tests share few cores with whatever else runs; more threads than cores only make them wait for each other.
-os.environ.setdefault("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1)))
+# The tests share few cores with each other; more threads than cores only make them wait for each other.
+_processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+os.environ.setdefault("OMP_NUM_THREADS", str(max(1, min(4, (os.cpu_count() or 1) // _processes))))
 
 # A slow machine is no reason for a test to fail.
 settings.register_profile("himloco_lab", deadline=None)
