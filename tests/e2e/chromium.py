@@ -25,7 +25,7 @@ from websockets.sync.connection import Connection
 EXECUTABLE = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 """Debian's package, or what else there is; None without a browser."""
 FLAGS = (
-    *("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--no-first-run", "--window-size=1280,800"),
+    *("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--no-first-run", "--window-size=800,600"),
     *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),  # WebGL on the processor
 )
 

@@ -129,6 +129,7 @@ def test_a_robot_in_the_browser_follows_a_slider(repository: Path, tmp_path: Pat
             click(page, "Push")
             moved = page.wait_for(lambda: max(abs(readings(page)[axis][1]) for axis in ("Forward", "Sideways")) > 0.2)
             assert moved, page.text()
+            assert page.wait_for(lambda: darkness(page) > 0.02), "the camera has lost the robot"
 
 
 def until_listening(port: int, printed: Path) -> None:

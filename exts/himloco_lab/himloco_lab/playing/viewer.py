@@ -83,19 +83,25 @@ class PlayViewer(ViserVisualizer):
                 slider.value = wanted
 
     def _move_cameras(self, position: np.ndarray) -> None:
-        """Point every new camera at the robot and take all along with it, a decimetre at a time to send little."""
+        """Point every camera at the robot when it is new, and again a decimetre later, to send little."""
         for key, client in self._server.get_clients().items():
-            if key not in self._seen_at:
-                client.camera.position = position + EYE
-                client.camera.look_at = position
-                self._seen_at[key] = position
-            moved = (position - self._seen_at[key]) * (1.0, 1.0, 0.0)
-            if np.linalg.norm(moved) < 0.1:
+            camera, seen_at = client.camera, self._seen_at.get(key)
+            if seen_at is not None and np.linalg.norm((position - seen_at)[:2]) < 0.1:
                 continue
             self._seen_at[key] = position
-            if self._follow.value:
-                client.camera.position = np.asarray(client.camera.position) + moved
-                client.camera.look_at = np.asarray(client.camera.look_at) + moved
+            if seen_at is None or self._follow.value:
+                # Where it is to be, not how far it is to go: a slow page reports its camera late, and moving the camera
+                # moves the point that it looks at as well
+                offset = EYE if seen_at is None else np.asarray(camera.position) - np.asarray(camera.look_at)
+                camera.position = position + offset
+                camera.look_at = position
+
+    def _apply_pending_camera_pose(self) -> None:
+        """Let Isaac Lab place the first camera, which knows no robot, and then place it anew."""
+        pending = self._pending_camera_pose
+        super()._apply_pending_camera_pose()
+        if pending is not None and self._pending_camera_pose is None:
+            self._seen_at.clear()
 
     @property
     def _server(self) -> Any:
