@@ -114,9 +114,10 @@ def measure_training(repository: Path, settings: dict[str, Any]) -> dict[str, An
 
     Args:
         repository: Folder of the repository.
-        settings: ``task``, ``num_envs`` (None for the script's choice), ``iterations``, ``warm_up``.
+        settings: ``task``, ``num_envs`` (None for the script's choice), ``iterations``, ``warm_up``, ``processes``.
     """
     arguments = ["--task", settings["task"], "--device", "cpu", "--max_iterations", str(settings["iterations"])]
+    arguments += ["--nproc_per_node", str(settings["processes"])]  # the same on a machine with more cores
     if settings["num_envs"] is not None:
         arguments += ["--num_envs", str(settings["num_envs"])]
     iterations, peak_gb = launch_training(repository, [*arguments, *settings.get("overrides", [])])

@@ -109,7 +109,7 @@ def make_parts(repository: Path, sizes: Sizes) -> dict[str, Part]:
     return {
         "env": _env(sizes),
         "writes": _writes(sizes),
-        "train": Part([_training(repository, sizes, "flat", "Himloco-G1-Flat-v0", sizes.flat_envs, full=True)]),
+        "train": _train(repository, sizes),
         "startup": Part([_startup(repository, sizes)]),
         "learner": _learner(sizes),
         "compile": _compile(sizes),
@@ -135,6 +135,22 @@ def _env(sizes: Sizes) -> Part:
     )
 
 
+def _train(repository: Path, sizes: Sizes) -> Part:
+    task, rate, twice = "Himloco-G1-Flat-v0", "env_steps_per_s", 2 * sizes.flat_envs
+    few, many, shared = f"{sizes.flat_envs} robots", f"{twice} robots", f"{twice} robots, two processes"
+    return Part(
+        [
+            _training(repository, sizes, few, task, sizes.flat_envs, full=True),
+            _training(repository, sizes, many, task, twice, full=True),
+            _training(repository, sizes, shared, task, twice, full=True, processes=2),
+        ],
+        [
+            Ratio(f"{many} / {few}", (many, rate), (few, rate)),
+            Ratio("two processes / one", (shared, rate), (many, rate)),
+        ],
+    )
+
+
 def _evaluation(repository: Path, sizes: Sizes) -> Part:
     tour = {"robots": sizes.tour_robots, "tour_seconds": sizes.tour_seconds}
 
@@ -143,7 +159,7 @@ def _evaluation(repository: Path, sizes: Sizes) -> Part:
         return Case(f"tracking, {engine}", lambda repeat: measure_tracking(repository, engine, commands, robots))
 
     cases = [Case("tour, mujoco", lambda repeat: run_worker("tour", tour | {"seed": repeat}))]
-    return Part([*cases, *(tracking(engine) for engine in ("ovphysx", "newton_mjwarp", "mujoco"))])
+    return Part([*cases, *(tracking(engine) for engine in ("ovphysx", "mujoco"))])
 
 
 def _writes(sizes: Sizes) -> Part:
@@ -194,8 +210,11 @@ def _stepping(sizes: Sizes, name: str, num_envs: int) -> Case:
     return Case(name, lambda repeat: run_worker("stepping", settings | {"seed": repeat}))
 
 
-def _training(repository: Path, sizes: Sizes, name: str, task: str, num_envs: int, full: bool) -> Case:
+def _training(
+    repository: Path, sizes: Sizes, name: str, task: str, num_envs: int, full: bool, processes: int = 1
+) -> Case:
     settings = {
+        "processes": processes,
         "task": task,
         "num_envs": num_envs,
         "iterations": sizes.train_iterations if full else sizes.memory_iterations,
@@ -208,6 +227,7 @@ def _training(repository: Path, sizes: Sizes, name: str, task: str, num_envs: in
 def _startup(repository: Path, sizes: Sizes) -> Case:
     settings = {
         "task": "Himloco-G1-Rough-v0",
+        "processes": 1,
         "num_envs": None,
         "iterations": 1,
         "warm_up": 0,
