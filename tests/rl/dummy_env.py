@@ -132,6 +132,29 @@ class DummyEnv(VecEnv):
         return 2.0 * torch.rand(*shape, generator=self.generator) - 1.0
 
 
+class WholeDummyEnv(DummyEnv):
+    """The same, with all of its state in a checkpoint, so that a resumed run repeats the uninterrupted one."""
+
+    BUFFERS = ("velocity", "yaw_rate", "acceleration", "command", "actions", "history", "episode_length_buf")
+
+    def himloco_state_dict(self) -> dict:
+        return {
+            **{name: getattr(self, name).clone() for name in self.BUFFERS},
+            "observations": {name: value.clone() for name, value in self.observations.items()},
+            "log": dict(self.extras["log"]),
+            "generator": self.generator.get_state(),
+        }
+
+    def himloco_load_state_dict(self, state: dict) -> None:
+        for name in self.BUFFERS:
+            setattr(self, name, state[name].clone())
+        self.observations = TensorDict(
+            {name: value.clone() for name, value in state["observations"].items()}, batch_size=[self.num_envs]
+        )
+        self.extras["log"] = dict(state["log"])
+        self.generator.set_state(state["generator"].cpu())
+
+
 def train_cfg(**algorithm: object) -> dict:
     """A small but complete configuration as rsl_rl takes it."""
     return {

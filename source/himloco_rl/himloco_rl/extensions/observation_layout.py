@@ -11,7 +11,7 @@ finished layout as its attribute ``observation_layout``.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
@@ -146,14 +146,34 @@ class ObservationLayout:
             observations: Group -> [N, D].
             when: Where the values came from, for the message.
         """
+        message = self.describe_not_finite(observations, when)
+        if message:
+            raise NotFiniteError(message)
+
+    def describe_not_finite(self, observations: Any, when: str = "after a step") -> str | None:
+        """Name the term that holds NaN or infinity, or return None; arguments as in :meth:`check_finite`."""
         for name, values in observations.items():
             # One reduction per group; a sum is finite exactly when no value is NaN or infinite (float32 range aside).
             if math.isfinite(values.sum().item()) or bool(torch.isfinite(values).all()):
                 continue
-            raise NotFiniteError(self._describe_nonfinite(name, values, when))
+            return self._describe_nonfinite(name, values, when)
+        return None
+
+    def as_record(self) -> dict[str, Any]:
+        """Return the layout as plain data, for a checkpoint."""
+        return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> ObservationLayout:
+        """Build the layout that :meth:`as_record` described."""
+        groups = {
+            name: ObservationGroup(**{**group, "terms": tuple(ObservationTerm(**term) for term in group["terms"])})
+            for name, group in record["groups"].items()
+        }
+        return cls(groups, tuple(record["action_joint_names"]))
 
     def _describe_nonfinite(self, name: str, values: torch.Tensor, when: str) -> str:
-        """The message for :meth:`check_finite`."""
+        """The message for :meth:`describe_not_finite`."""
         bad = ~torch.isfinite(values)
         row = int(bad.any(dim=1).nonzero()[0])
         term_name, frame = "?", 0

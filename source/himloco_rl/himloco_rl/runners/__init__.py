@@ -3,7 +3,20 @@
 
 """Runners."""
 
+from .checkpoint_files import CheckpointError, read_checkpoint, require_parts
 from .environment_state import environment_state_dict, load_environment_state_dict
+from .finite_steps import BrokenSimulationError, replay
 from .him_on_policy_runner import HIMOnPolicyRunner
+from .learning_guards import DivergedError
 
-__all__ = ["HIMOnPolicyRunner", "environment_state_dict", "load_environment_state_dict"]
+__all__ = [
+    "BrokenSimulationError",
+    "CheckpointError",
+    "DivergedError",
+    "HIMOnPolicyRunner",
+    "environment_state_dict",
+    "load_environment_state_dict",
+    "read_checkpoint",
+    "replay",
+    "require_parts",
+]

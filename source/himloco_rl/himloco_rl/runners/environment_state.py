@@ -6,8 +6,8 @@
 The protocol, found by duck typing on ``env.unwrapped``:
 
 1. ``himloco_state_dict()`` and ``himloco_load_state_dict(state)``, if offered, say everything.
-2. Otherwise, for managers as Isaac Lab has them: ``common_step_counter``, and every curriculum and command term that
-   offers ``state_dict()`` and ``load_state_dict(state)``.
+2. Otherwise, for managers as Isaac Lab has them: ``common_step_counter``, every curriculum and command term that
+   offers ``state_dict()`` and ``load_state_dict(state)``, and where the robots are in their episodes.
 
 A state holds numbers, strings, booleans, None and tensors, in dictionaries, lists and tuples: what ``torch.load`` reads
 back with ``weights_only=True``.
@@ -22,7 +22,7 @@ import torch
 
 
 def environment_state_dict(env: Any) -> dict[str, Any]:
-    """State of an environment's curricula; empty if it has none."""
+    """State of an environment's curricula and episodes; empty if it has none."""
     base = getattr(env, "unwrapped", env)
     if hasattr(base, "himloco_state_dict"):
         return {"custom": base.himloco_state_dict()}
@@ -30,11 +30,15 @@ def environment_state_dict(env: Any) -> dict[str, Any]:
     if hasattr(base, "common_step_counter"):
         state["common_step_counter"] = int(base.common_step_counter)
     state["terms"] = {name: term.state_dict() for name, term in _stateful_terms(base)}
+    state["episodes"] = episodes_state_dict(env)
     return state
 
 
 def load_environment_state_dict(env: Any, state: dict[str, Any]) -> None:
-    """Restore what :func:`environment_state_dict` returned; terms that are gone or new are left alone."""
+    """Restore what :func:`environment_state_dict` returned; terms that are gone or new are left alone.
+
+    Robots go on where they were if there are as many as there were; else all of them start new episodes.
+    """
     base = getattr(env, "unwrapped", env)
     if "custom" in state:
         if not hasattr(base, "himloco_load_state_dict"):
@@ -46,6 +50,61 @@ def load_environment_state_dict(env: Any, state: dict[str, Any]) -> None:
         return
     if "common_step_counter" in state and hasattr(base, "common_step_counter"):
         base.common_step_counter = state["common_step_counter"]
+    _load_terms(base, state)
+    if hasattr(base, "reset_to"):
+        # On the levels just loaded; and once more the terms, for which this is the end of episodes that never were
+        episodes = state.get("episodes") or {}
+        if len(episodes.get("lengths", ())) == base.num_envs:
+            load_episodes_state_dict(env, episodes)
+        else:
+            base.reset()
+        _load_terms(base, state)
+
+
+def episodes_state_dict(env: Any) -> dict[str, Any]:
+    """Where the robots are, how long already, and what they earned; empty if the environment does not tell."""
+    base = getattr(env, "unwrapped", env)
+    if hasattr(base, "himloco_state_dict"):
+        return {"custom": base.himloco_state_dict()}
+    if not hasattr(base, "reset_to"):
+        return {}
+    return {
+        "scene": base.scene.get_state(is_relative=True),
+        "lengths": base.episode_length_buf.clone(),
+        "reward_sums": {name: sums.clone() for name, sums in base.reward_manager._episode_sums.items()},
+    }
+
+
+def load_episodes_state_dict(env: Any, state: dict[str, Any], rows: torch.Tensor | None = None) -> None:
+    """Put robots where :func:`episodes_state_dict` saw them.
+
+    Args:
+        env: The environment.
+        state: What that returned.
+        rows: Numbers [M] of the robots there that the first M robots here take over; None for all.
+    """
+    base = getattr(env, "unwrapped", env)
+    if "custom" in state:
+        base.himloco_load_state_dict(state["custom"])
+        return
+    rows = torch.arange(base.num_envs) if rows is None else rows.cpu()
+    ids = torch.arange(len(rows), device=base.device)
+    base.reset_to(_select(state["scene"], rows, base.device), ids, is_relative=True)
+    base.episode_length_buf[ids] = state["lengths"].to(base.device)[rows]
+    for name, sums in base.reward_manager._episode_sums.items():
+        if name in state["reward_sums"]:
+            sums[ids] = state["reward_sums"][name].to(base.device)[rows]
+
+
+def _select(value: Any, rows: torch.Tensor, device: Any) -> Any:
+    """Some rows of every tensor in nested dictionaries."""
+    if isinstance(value, dict):
+        return {name: _select(item, rows, device) for name, item in value.items()}
+    return value.cpu()[rows].to(device)
+
+
+def _load_terms(base: Any, state: dict[str, Any]) -> None:
+    """Restore the curriculum and command terms that are here and in the state."""
     for name, term in _stateful_terms(base):
         if name in state.get("terms", {}):
             term.load_state_dict(state["terms"][name])

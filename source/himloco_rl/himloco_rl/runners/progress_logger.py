@@ -9,9 +9,12 @@ import contextlib
 import datetime
 import io
 import statistics
+from collections.abc import Callable
 from typing import Any
 
 from rsl_rl.utils.logger import Logger
+
+from .curves import TolerantWriter, cut_curves
 
 
 class ProgressLogger(Logger):
@@ -30,17 +33,63 @@ class ProgressLogger(Logger):
         """
         super().__init__(*args, **kwargs)
         self.block = block
+        self.after_iteration: Callable[[int, int, dict[str, Any]], None] | None = None
+        """Called when an iteration is complete and logged: its number, that of the run's end, the losses."""
+        self.after_step: Callable[[], None] | None = None
+        """Called after every step of the environment."""
+        self.cut_after: int | None = None
+        """Iteration after which the curves that are in the folder already are written anew; None to leave them."""
+        self.continues_episodes = False
+        """Whether the environment goes on with the episodes of the state that was loaded."""
+        self._tolerance = TolerantWriter()
         self._run_time = 0.0
+
+    def init_logging_writer(self) -> None:
+        """Open the log; where a service cannot be reached, TensorBoard's files take its place."""
+        if self.cut_after is not None and self.log_dir is not None and not self.disable_logs:
+            cut_curves(self.log_dir, self.cut_after)
+            self.cut_after = None
+        try:
+            super().init_logging_writer()
+        except Exception as error:  # a service's client may raise anything
+            if self.cfg.get("logger", "tensorboard") == "tensorboard":
+                raise
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            print(
+                f"[WARNING] Logger {self.cfg['logger']} cannot be used ({reason}); writing TensorBoard's files instead"
+            )
+            self.cfg["logger"] = "tensorboard"
+            super().init_logging_writer()
+        if self.writer is not None:
+            self.writer = self._tolerance.protect(self.writer)
+
+    def process_env_step(self, *args: Any, **kwargs: Any) -> None:
+        """Count a step; arguments as in rsl_rl's Logger."""
+        super().process_env_step(*args, **kwargs)
+        if self.after_step is not None:
+            self.after_step()
 
     def log(self, it: int, start_it: int, total_it: int, *args: Any, **kwargs: Any) -> None:
         """Log an iteration; arguments as in rsl_rl's Logger."""
         if it == start_it:
             self._run_time = 0.0
+        if self._tolerance.failure is not None and self.cfg.get("logger", "tensorboard") == "tensorboard":
+            self.writer = self._tolerance.reopen(self._tensorboard) or self.writer
         self._run_time += kwargs["collect_time"] + kwargs["learn_time"]
         with contextlib.nullcontext() if self.block else contextlib.redirect_stdout(io.StringIO()):
             super().log(it, start_it, total_it, *args, **kwargs)
         if not self.block and not self.disable_logs:
             print(self.progress_line(it, start_it, total_it, kwargs), flush=True)
+        if self.after_iteration is not None:
+            self.after_iteration(it, total_it, kwargs["loss_dict"])
+
+    def _tensorboard(self) -> Any:
+        """A writer of TensorBoard's files that has proved to work."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        writer = SummaryWriter(log_dir=str(self.log_dir), flush_secs=10)
+        writer.flush()
+        return writer
 
     def progress_line(self, it: int, start_it: int, total_it: int, values: dict[str, Any]) -> str:
         """One line: iteration, return, episode length, the estimator's error, speed, time left."""
@@ -67,6 +116,8 @@ class ProgressLogger(Logger):
             "tot_time": self.tot_time,
             "returns": list(self.rewbuffer),
             "lengths": list(self.lenbuffer),
+            "running_returns": self.cur_reward_sum.clone(),
+            "running_lengths": self.cur_episode_length.clone(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -75,3 +126,6 @@ class ProgressLogger(Logger):
         self.tot_time = state["tot_time"]
         self.rewbuffer.extend(state["returns"])
         self.lenbuffer.extend(state["lengths"])
+        if self.continues_episodes and len(state.get("running_returns", ())) == self.num_envs:
+            self.cur_reward_sum[:] = state["running_returns"]
+            self.cur_episode_length[:] = state["running_lengths"]

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Checkpoints as files: written whole or not at all, read without running anything, thinned."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import pickle
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PARTS = ("actor_state_dict", "critic_state_dict", "iter")
+"""What every checkpoint of rsl_rl holds, whatever its algorithm."""
+_NAME = re.compile(r"model_(\d+)\.pt")
+
+
+class CheckpointError(ValueError):
+    """A file that cannot be loaded; the message names it and says why, in one line."""
+
+
+def write_checkpoint(path: str | Path, checkpoint: dict[str, Any]) -> None:
+    """Write a checkpoint beside its place, flush it to the disk, and rename it.
+
+    At any moment the path holds the old file or the new one. What a killed process left beside it is removed.
+
+    Args:
+        path: The file; its folder is created if somebody removed it.
+        checkpoint: What to save.
+
+    Raises:
+        OSError: If it cannot be written; what was there before is untouched.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob("model_*.pt.*.tmp"):
+        left.unlink(missing_ok=True)
+    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        whole = io.BytesIO()
+        torch.save(checkpoint, whole)  # straight into a file it would hide why the file cannot be written
+        with open(beside, "wb") as file:
+            file.write(whole.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the name, too, must survive a loss of power
+    finally:
+        os.close(folder)
+
+
+def read_checkpoint(path: str | Path, map_location: str = "cpu") -> dict[str, Any]:
+    """Read a checkpoint without running anything that the file may hold.
+
+    Args:
+        path: The file.
+        map_location: Device to read to.
+
+    Raises:
+        CheckpointError: If it is truncated or damaged, wants to run code, or is something else.
+    """
+    _require_whole(path)
+    try:
+        checkpoint = torch.load(path, weights_only=True, map_location=map_location)
+    except pickle.UnpicklingError as error:
+        wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if wanted is None:
+            raise CheckpointError(f"{path} is damaged, or no checkpoint of PyTorch; choose another") from None
+        raise CheckpointError(
+            f"{path} wants to run {wanted[1]}, and checkpoints hold nothing but numbers: nothing of it was run; do not"
+            " use the file, or ask whoever gave it to you"
+        ) from None
+    except Exception as error:  # whatever a hostile or broken file brings about in the reader
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(
+            f"{path} is truncated or damaged, or no checkpoint of PyTorch ({reason[:120]}); choose another"
+        ) from None
+    if not isinstance(checkpoint, dict):
+        raise CheckpointError(f"{path} holds a {type(checkpoint).__name__}, which is no checkpoint; choose another")
+    return checkpoint
+
+
+def _require_whole(path: str | Path) -> None:
+    """Compare every part of the archive with its checksum, which PyTorch's own reader leaves out.
+
+    Raises:
+        CheckpointError: If it differs, or there is no archive.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+            names = archive.namelist()
+    except zipfile.BadZipFile:
+        raise CheckpointError(f"{path} is no checkpoint of PyTorch, or a truncated one; choose another") from None
+    except OSError as error:
+        raise CheckpointError(f"cannot read the checkpoint {path}: {error.strerror}") from None
+    except Exception as error:  # zlib's, struct's and others', which a broken archive may bring about
+        raise CheckpointError(f"{path} is damaged ({type(error).__name__}); choose another") from None
+    if damaged is not None:
+        raise CheckpointError(f"{path} is damaged: its part {damaged} has another checksum; choose another")
+    if any(name.endswith("constants.pkl") for name in names):
+        raise CheckpointError(f"{path} is a TorchScript module, as export.py writes them, and no checkpoint")
+
+
+def require_parts(path: str | Path, checkpoint: dict[str, Any]) -> None:
+    """Refuse what other programs save.
+
+    Raises:
+        CheckpointError: If a part of rsl_rl's checkpoints is missing or of another kind.
+    """
+    missing = [part for part in PARTS if part not in checkpoint]
+    if missing:
+        holds = ", ".join(sorted(map(str, checkpoint))[:8]) or "nothing"
+        raise CheckpointError(f"{path} is no checkpoint of rsl_rl: it holds {holds}, but no {' and no '.join(missing)}")
+    for part, kind in zip(PARTS, (dict, dict, int), strict=True):
+        if not isinstance(checkpoint[part], kind):
+            raise CheckpointError(f"{path}: {part} is a {type(checkpoint[part]).__name__}, not a {kind.__name__}")
+
+
+def saved_models(folder: str | Path) -> list[Path]:
+    """Return the runner's checkpoints in a folder, by iteration."""
+    found = [(int(match[1]), path) for path in Path(folder).iterdir() if (match := _NAME.fullmatch(path.name))]
+    return [path for _, path in sorted(found)]
+
+
+def thin(folder: str | Path, keep: int | None, keep_every: int | None) -> None:
+    """Remove old checkpoints.
+
+    Args:
+        folder: Where they are.
+        keep: How many of the newest stay; None for all.
+        keep_every: Iterations whose multiples stay as well; None for none.
+    """
+    if keep is None:
+        return
+    for path in saved_models(folder)[:-keep]:
+        iteration = int(path.stem.removeprefix("model_"))
+        if keep_every is None or iteration % keep_every:
+            path.unlink(missing_ok=True)

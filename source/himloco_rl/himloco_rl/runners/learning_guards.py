@@ -1,0 +1,157 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Signs of a training that has gone wrong and will not come back: seen, logged, and stopped if that is asked for."""
+
+from __future__ import annotations
+
+import statistics
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from .finite_steps import FiniteSteps
+
+SIGNS = ("value_loss", "estimator", "action_noise")
+"""What is looked at."""
+
+
+class DivergedError(ValueError):
+    """A guard ended the training; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class GuardSettings:
+    """What counts as gone wrong; the runner's configuration may name any of these under ``guards``."""
+
+    stop: bool = False
+    """End the training, rather than warn."""
+    patience: int = 3
+    """Iterations in a row after which it counts."""
+    value_loss_factor: float = 100.0
+    """The value loss has exploded above this many times its median over the last 50 good iterations."""
+    least_perplexity: float = 1.05
+    """The estimator has collapsed when it uses this many prototypes or fewer; 1 is a single one for everything."""
+
+    @classmethod
+    def from_cfg(cls, cfg: dict[str, Any] | None) -> GuardSettings:
+        """Read a configuration.
+
+        Raises:
+            ValueError: If it names something else, or a number that makes no sense.
+        """
+        unknown = sorted(set(cfg or {}) - set(cls.__dataclass_fields__))
+        if unknown:
+            raise ValueError(
+                f"guards has {unknown}, which it does not know; it knows {sorted(cls.__dataclass_fields__)}."
+            )
+        settings = cls(**(cfg or {}))
+        if settings.patience < 1 or not settings.value_loss_factor > 1.0:
+            raise ValueError(
+                f"guards.patience is {settings.patience} and guards.value_loss_factor {settings.value_loss_factor};"
+                " they must be at least 1, and above 1."
+            )
+        return settings
+
+
+class LearningGuards:
+    """Looks at every iteration's losses and noise."""
+
+    def __init__(self, settings: GuardSettings) -> None:
+        """Start with nothing seen.
+
+        Args:
+            settings: What counts.
+        """
+        self.settings = settings
+        self._value_losses: deque[float] = deque(maxlen=50)
+        self._streaks: dict[str, int] = {}
+        self.tripped: dict[str, str] = {}
+        """What has gone wrong, and how it shows."""
+
+    def report(
+        self, it: int, losses: dict[str, float], noise: torch.Tensor | None, steps: FiniteSteps, writer: Any | None
+    ) -> bool:
+        """Look, print what is new, and log it all.
+
+        Args:
+            it: The iteration.
+            losses: What the update returned.
+            noise: See :meth:`look`, shape [A].
+            steps: The iteration's steps; their count starts anew.
+            writer: The log, if there is one.
+
+        Returns:
+            Whether the training is to end.
+        """
+        for news in self.look(losses, None if noise is None else noise.tolist()):
+            print(f"[WARNING] {news}", flush=True)
+        if steps.count:
+            print(f"[WARNING] {steps.count} step(s) were not finite and were reset: {steps.message}", flush=True)
+        if writer is not None:
+            for name in SIGNS:
+                writer.add_scalar(f"Guard/{name}", float(name in self.tripped), it)
+            writer.add_scalar("Guard/not_finite_steps", float(steps.count), it)
+        steps.count = 0
+        return self.settings.stop and bool(self.tripped)
+
+    def look(self, losses: dict[str, float], noise: list[float] | None) -> list[str]:
+        """Judge one iteration.
+
+        Args:
+            losses: What the update returned.
+            noise: The policy's learnt deviations before they are clamped, or None where they cannot be negative.
+
+        Returns:
+            What has gone wrong since the last time, in words.
+        """
+        signs = (
+            self._value_loss(losses.get("value")),
+            self._estimator(losses.get("estimator_prototype_perplexity")),
+            self._action_noise(noise),
+        )
+        news = []
+        for name, sign in zip(SIGNS, signs, strict=True):
+            self._streaks[name] = self._streaks.get(name, 0) + 1 if sign else 0
+            if self._streaks[name] >= self.settings.patience:
+                if name not in self.tripped:
+                    news.append(sign)
+                self.tripped[name] = sign
+            else:
+                self.tripped.pop(name, None)
+        return news
+
+    def _value_loss(self, loss: float | None) -> str:
+        """Whether the value loss is far above what it was."""
+        if loss is None:
+            return ""
+        if len(self._value_losses) >= 10:
+            median = statistics.median(self._value_losses)
+            if loss > self.settings.value_loss_factor * median:
+                return (
+                    f"the value loss explodes: {loss:.3g}, and {median:.3g} before; lower the learning rate, or bound"
+                    " the rewards"
+                )
+        self._value_losses.append(loss)
+        return ""
+
+    def _estimator(self, perplexity: float | None) -> str:
+        """Whether all states have the same prototype."""
+        if perplexity is None or perplexity > self.settings.least_perplexity:
+            return ""
+        return (
+            f"the estimator has collapsed: it uses {perplexity:.2f} prototypes; raise its temperature, or lower"
+            " algorithm.estimator_learning_rate"
+        )
+
+    def _action_noise(self, noise: list[float] | None) -> str:
+        """Whether a deviation has reached zero, where its gradient ends and it never returns."""
+        if not noise or min(noise) > 0.0:
+            return ""
+        index = noise.index(min(noise))
+        return (
+            f"the action noise of action {index} is negative ({noise[index]:.3g}): no noise, and no way back; raise"
+            " algorithm.entropy_coef, or set actor.distribution_cfg.std_type='log'"
+        )
