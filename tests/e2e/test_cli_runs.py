@@ -68,11 +68,38 @@ def test_resume_says_what_there_is(root, load_run, checkpoint, named):
     assert named in str(error.value)
 
 
-def test_a_truncated_checkpoint_is_refused(root):
-    path = root / "2026-01-02_10-00-00_rough" / "model_100.pt"
+def test_a_truncated_checkpoint_gives_way_to_the_one_before_unless_it_is_named(root, capsys):
+    run = root / "2026-01-02_10-00-00_rough"
+    path = run / "model_100.pt"
     path.write_bytes(path.read_bytes()[:-200])
+    assert find_resumed_checkpoint(root, ".*", DEFAULT) == run / "model_50.pt"
+    assert find_checkpoint(str(run), root, **TASK) == run / "model_50.pt"
+    assert find_checkpoint("latest", root, **TASK).name in ("model_50.pt", "model_10.pt")
+    said = capsys.readouterr().out
+    assert f"[WARNING] {path} is no checkpoint of PyTorch, or a truncated one" in said
+    assert "taking model_50.pt instead" in said
     with pytest.raises(CliError, match=r"model_100\.pt is no checkpoint"):
-        find_resumed_checkpoint(root, ".*", DEFAULT)
+        find_resumed_checkpoint(root, ".*", "model_100.pt")
+    with pytest.raises(CliError, match=r"model_100\.pt is no checkpoint"):
+        find_checkpoint(str(path), root, **TASK)
+    for other in run.glob("model_*.pt"):
+        other.write_bytes(b"")
+    with pytest.raises(CliError, match=r"model_100\.pt is no checkpoint"):  # the newest of those that are none
+        find_resumed_checkpoint(root, run.name, DEFAULT)
+
+
+class Hostile:
+    def __reduce__(self):
+        return print, ("executed",)
+
+
+def test_a_checkpoint_that_wants_to_run_something_is_refused(root, capsys):
+    path = root / "2026-01-02_10-00-00_rough" / "model_100.pt"
+    torch.save({"iter": 1, "infos": Hostile()}, path)
+    with pytest.raises(CliError, match=r"wants to run (builtins\.)?print") as error:
+        find_checkpoint(str(path), root, **TASK)
+    assert error.value.code == 1
+    assert "executed" not in capsys.readouterr().out
 
 
 def test_selectors_follow_the_manifest_not_the_name(root):

@@ -176,23 +176,31 @@ def test_a_checkpoint_of_another_size_is_refused_by_name(trained, repository):
     assert "Traceback" not in result.stderr
 
 
-def test_resume_continues_from_the_newest_model(trained, repository):
+def test_resume_continues_the_run_in_its_folder(trained, repository):
     task, folder, _ = trained
     if "Rough" in task:
         pytest.skip("once is enough")
-    first = the_only_run(folder)
+    run = the_only_run(folder)
     script = str(repository / "scripts" / "train.py")
-    result = train(
-        *(folder, sys.executable, script, "--task", task, "--resume", "--run_name", "more", "--max_iterations", "2"),
-        *SMALL,
-    )
+    before = torch.load(run / "model_2.pt", weights_only=True)
+    result = train(folder, sys.executable, script, "--task", task, "--resume", "--max_iterations", "2", *SMALL)
     assert result.returncode == 0, result.stderr[-3000:]
-    assert f"Continuing from {first / 'model_2.pt'}" in result.stdout
-    second = the_only_run(folder, RUN_NAME + "_more")
+    assert f"Continuing from {run / 'model_2.pt'}" in result.stdout
+    assert "3 iterations are done, 2 follow" in result.stdout
+    assert run == the_only_run(folder)  # and no other has come
     # iterations 0, 1 and 2 were the first run's
-    assert torch.load(second / "model_4.pt", weights_only=True)["iter"] == 4
-    assert len(scalars(second)["Loss/value"]) == 2
-    assert sorted(path.name for path in first.glob("model_*.pt")) == ["model_0.pt", "model_2.pt"]
+    after = torch.load(run / "model_4.pt", weights_only=True)
+    assert after["iter"] == 4
+    assert after["made_with"]["task"] == task
+    steps = before["environment_state"]["common_step_counter"]
+    assert after["environment_state"]["common_step_counter"] == steps + 2 * 24
+    ages = after["environment_state"]["episodes"]["lengths"]
+    assert ages.min() >= 0 and ages.max() <= 25  # the wrapper's first lengths are random
+    assert after["logger_state"]["tot_timesteps"] == 5 * 8 * 24
+    curves = scalars(run)
+    assert len(curves["Loss/value"]) == len(curves["Train/mean_reward"]) == 5
+    # without --resume it is another run
+    assert (run / "params" / "agent_until_2.yaml").is_file()
 
 
 def newest_model(folder: Path) -> Path:

@@ -115,3 +115,16 @@ class HIMRunnerCfg(RslRlOnPolicyRunnerCfg):
 
     console: Literal["line", "block"] = "line"
     """What ``scripts/train.py`` prints per iteration: a line with an ETA, or rsl_rl's block of all values."""
+
+    keep_checkpoints: int | None = None
+    """How many of the newest checkpoints ``scripts/train.py`` keeps; None for all."""
+
+    keep_every: int | None = None
+    """Iterations whose multiples are kept as well, such as 1000; None for none."""
+
+    not_finite_share: float = 0.01
+    """Share of an iteration's steps in which the simulator may return NaN or infinity; more of them end the run."""
+
+    guards: dict = {"stop": False, "patience": 3, "value_loss_factor": 100.0, "least_perplexity": 1.05}
+    """When learning counts as gone wrong, and whether the run ends then or goes on with a warning
+    (:class:`himloco_rl.runners.learning_guards.GuardSettings`)."""

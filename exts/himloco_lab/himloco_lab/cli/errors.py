@@ -15,6 +15,9 @@ FAILURE = 1
 """Exit code of a command line that is right, on a machine or with files that are not."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells report it."""
+STOPPED = 128
+"""Exit code of a training that a signal ended and that has saved, less the signal's number: 130 after Ctrl-C, 143 after
+SIGTERM."""
 
 
 class CliError(SystemExit):

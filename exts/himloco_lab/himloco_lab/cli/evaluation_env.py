@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 from himloco_lab.cli.checks import check_launch
 from himloco_lab.cli.evaluation_plan import Unit
-from himloco_lab.cli.loading import open_any, open_env, velocity_estimate
+from himloco_lab.cli.loading import check_policy, open_any, open_env, velocity_estimate
 from himloco_lab.cli.runs import recorded_agent
 from himloco_lab.evaluation.conditions import make_nominal
 
@@ -46,6 +46,8 @@ def measure_in_env(args: argparse.Namespace, unit: Unit, bar: Progress) -> dict[
 
     source = unit.source
     recorded = recorded_agent(source.path) if source.is_checkpoint and source.path else {}
+    if source.is_checkpoint and source.path:
+        check_policy(source.path, args.task, env_cfg, agent_cfg, recorded)
     with launch_simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
         vec_env = open_env(args.task, env_cfg, agent_cfg, recorded, cleanup)
         named = source.path or source.name

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from himloco_lab.cli.arguments import export_parser, parse
 from himloco_lab.cli.checks import check_configs, check_launch
 from himloco_lab.cli.errors import FAILURE, CliError, run_command
-from himloco_lab.cli.loading import load_runner, open_env
+from himloco_lab.cli.loading import check_policy, load_runner, open_env
 from himloco_lab.cli.machine import apply_device
 from himloco_lab.cli.overrides import resolve_configs
 from himloco_lab.cli.registry import find_task
@@ -51,6 +51,7 @@ def _export(argv: list[str]) -> None:
     apply_device(args, overrides, env_cfg, agent_cfg)
     check_configs(env_cfg, agent_cfg)
     check_launch(env_cfg, args)
+    check_policy(checkpoint, args.task, env_cfg, agent_cfg, recorded)
     folder = Path(args.output_dir).absolute() if args.output_dir else checkpoint.parent / "exported"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -21,7 +22,6 @@ from isaaclab_rl.entrypoints.common import (
     apply_video_recording,
     close_env,
     create_isaaclab_env,
-    dump_train_configs,
     pre_launch_video_config,
     scoped_torch_backend_flags,
     show_run_summary,
@@ -31,19 +31,21 @@ from isaaclab_rl.entrypoints.common import (
 )
 from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
 from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version, handle_deprecated_rsl_rl_cfg
-from rsl_rl.runners import OnPolicyRunner
 
 from himloco_lab.cli.checks import check_launch
-from himloco_lab.cli.errors import FAILURE, INTERRUPTED, CliError
+from himloco_lab.cli.errors import FAILURE, INTERRUPTED, STOPPED, CliError
+from himloco_lab.cli.fitting import check_fit
 from himloco_lab.cli.loading import build_runner, load_checkpoint
 from himloco_lab.cli.plan import Plan
-from himloco_lab.cli.runs import log_root, make_run_folder
+from himloco_lab.cli.run_folder import claim, iterations_left, write_configs
+from himloco_lab.cli.runs import log_root, make_run_folder, read
 from himloco_lab.cli.workers import Workers
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
 from himloco_rl.extensions import NotFiniteError
-from himloco_rl.runners import HIMOnPolicyRunner
+from himloco_rl.runners import DivergedError, HIMOnPolicyRunner
+from himloco_rl.runners.random_state import versions
 
 
 def execute(plan: Plan, workers: Workers | None = None) -> int:
@@ -68,28 +70,50 @@ def execute(plan: Plan, workers: Workers | None = None) -> int:
         pre_launch_video_config(env_cfg, args)
         show_run_summary(screen, args, env_cfg, library="rsl_rl", action="train")
         check_launch(env_cfg, args)
-        log_dir = _prepare_folder(plan)
-        screen.stage("Launching simulation")
-        with launch_simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
-            runner = _build(plan, log_dir, screen, cleanup)
-            screen.close()
-            return _learn(plan, runner, log_dir, workers)
+        iterations = _check_checkpoint(plan)
+        with contextlib.ExitStack() as cleanup:
+            log_dir = _prepare_folder(plan, cleanup)
+            screen.stage("Launching simulation")
+            with launch_simulation(env_cfg, args), contextlib.ExitStack() as env_cleanup:
+                runner = _build(plan, log_dir, screen, env_cleanup)
+                screen.close()
+                return _learn(plan, runner, log_dir, workers, iterations)
 
 
-def _prepare_folder(plan: Plan) -> Path:
-    """Create the run's folder and everything in it that is known before the simulation is."""
+def _check_checkpoint(plan: Plan) -> int:
+    """See that the checkpoint fits, if there is one, and return the number of iterations to make."""
+    if plan.resume_path is None:
+        return plan.agent_cfg.max_iterations
+    contents = read(plan.resume_path)
+    settings = cast("dict", to_dict(plan.agent_cfg))
+    check_fit(plan.resume_path, contents, plan.args.task, plan.env_cfg, settings)
+    if not plan.continues:
+        return plan.agent_cfg.max_iterations
+    left = iterations_left(plan.agent_cfg, plan.resume_path, contents)
+    if plan.rank == 0:
+        done = contents["iter"] + 1
+        print(f"[INFO] Continuing {plan.resume_path.parent}: {done} iterations are done, {left} follow")
+    return left
+
+
+def _prepare_folder(plan: Plan, cleanup: contextlib.ExitStack) -> Path:
+    """Create or claim the run's folder, and write everything in it that is known before the simulation is."""
     args, agent_cfg = plan.args, plan.agent_cfg
     root = log_root(agent_cfg.experiment_name)
+    resumed = plan.resume_path if plan.continues else None
     if plan.rank > 0:  # rank 0 writes; the others have a folder for what only they can record, should it come to that
         log_dir = root / (args.run_timestamp or "distributed") / f"rank_{plan.rank}"
     else:
-        log_dir = make_run_folder(root, agent_cfg.run_name, args.run_timestamp)
-        write_run_manifest(str(log_dir), library="rsl_rl", task=args.task, metadata={"agent": args.agent})
+        log_dir = resumed.parent if resumed else make_run_folder(root, agent_cfg.run_name, args.run_timestamp)
+        cleanup.enter_context(claim(log_dir))
+        made_with = {"agent": args.agent, **versions()}
+        write_run_manifest(str(log_dir), library="rsl_rl", task=args.task, metadata=made_with)
         print(f"[INFO] Logging to {log_dir}")
     plan.env_cfg.log_dir = str(log_dir)
     apply_video_recording(plan.env_cfg, str(log_dir), args)
     if plan.rank == 0:
-        dump_train_configs(str(log_dir), plan.env_cfg, agent_cfg)
+        iteration = int(resumed.stem.rpartition("_")[2]) if resumed else None
+        write_configs(log_dir, plan.env_cfg, agent_cfg, iteration)
     return log_dir
 
 
@@ -106,6 +130,7 @@ def _build(plan: Plan, log_dir: Path, screen: LoadingScreen, cleanup: contextlib
     if args.deterministic:  # after the runner, whose initialisation it would disturb
         configure_seed(agent_cfg.seed, torch_deterministic=True)
     runner.add_git_repo_to_log(__file__)
+    runner.made_with["task"] = args.task
     if plan.resume_path is not None:
         print(f"[INFO] Continuing from {plan.resume_path}")
         load_cfg = checkpoint_load_cfg(args.resume_optimizer_state, runner_class=agent_cfg.class_name)
@@ -113,26 +138,32 @@ def _build(plan: Plan, log_dir: Path, screen: LoadingScreen, cleanup: contextlib
     return runner
 
 
-def _learn(plan: Plan, runner: OnPolicyRunner, log_dir: Path, workers: Workers | None) -> int:
-    """Train to the end, or until Ctrl-C or the loss of a worker, which save what has been learnt; return the code."""
+def _learn(
+    plan: Plan, runner: HIMOnPolicyRunner, log_dir: Path, workers: Workers | None, iterations: int | None = None
+) -> int:
+    """Train to the end, or until a signal or the loss of a worker, which save what has been learnt; return the code."""
     start = time.time()
     # The scene and the modules are here to stay: the garbage collector need not walk through them again and again.
     gc.collect()
     gc.freeze()
+    if workers is not None:
+        runner.aborts = lambda: workers.has_failed
     try:
-        runner.learn(plan.agent_cfg.max_iterations, init_at_random_ep_len=plan.agent_cfg.init_at_random_ep_len)
+        runner.learn(
+            iterations or plan.agent_cfg.max_iterations, init_at_random_ep_len=plan.agent_cfg.init_at_random_ep_len
+        )
     except (KeyboardInterrupt, RuntimeError) as error:
         failure = workers.failure(wait=5.0 if isinstance(error, RuntimeError) else 0.0) if workers else None
         if failure is None and isinstance(error, RuntimeError):
             raise
-        if plan.rank == 0:
-            path = log_dir / f"model_{runner.current_learning_iteration}.pt"
+        if plan.rank == 0 and runner.last_iteration is not None:
+            path = log_dir / f"model_{runner.last_iteration}.pt"
             runner.save(str(path))
             print(f"[INFO] Interrupted: saved {path}; --resume continues from it")
         if failure is not None:
             raise CliError(failure, FAILURE) from None
         return INTERRUPTED
-    except NotFiniteError as error:  # names the term or the loss, where a traceback would only say who looked
+    except (NotFiniteError, DivergedError, OSError) as error:  # where a traceback would only say who looked
         raise CliError(str(error), FAILURE) from None
     finally:
         flush = getattr(runner.logger.writer, "flush", None)  # TensorBoard's keeps the last seconds in memory
@@ -141,6 +172,16 @@ def _learn(plan: Plan, runner: OnPolicyRunner, log_dir: Path, workers: Workers |
         # the learner opens the process group and nobody else closes it
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+    if runner.stopped_by:
+        return _stopped(plan, runner.stopped_by)
     if plan.rank == 0:
         print(f"[INFO] Trained for {time.time() - start:.1f} s; checkpoints are in {log_dir}")
     return 0
+
+
+def _stopped(plan: Plan, number: int) -> int:
+    """Say how a run that a signal ended goes on, and return its exit code; the first process speaks for all."""
+    if plan.rank > 0:
+        return 0
+    print(f"[INFO] Stopped by {signal.Signals(number).name}; --resume continues the run")
+    return STOPPED + number

@@ -64,16 +64,40 @@ def load_runner(
     Raises:
         CliError: If the checkpoint does not fit the task.
     """
+    settings = _settings(agent_cfg, recorded)
+    runner = build_runner(vec_env, settings, None, agent_cfg.device)
+    load_checkpoint(runner, checkpoint, task, {"actor": True})
+    return runner
+
+
+def check_policy(checkpoint: Path, task: str, env_cfg: Any, agent_cfg: Any, recorded: dict[str, Any]) -> None:
+    """Refuse a checkpoint whose observations or networks are not what the task gives, before anything is built.
+
+    Args:
+        checkpoint: The file.
+        task: Registered name.
+        env_cfg: Its configuration.
+        agent_cfg: The learner's.
+        recorded: The configuration of the checkpoint's run, or nothing.
+
+    Raises:
+        CliError: With what differs.
+    """
+    from himloco_lab.cli.fitting import check_fit
+    from himloco_lab.cli.runs import read
+
+    check_fit(checkpoint, read(checkpoint), task, env_cfg, _settings(agent_cfg, recorded))
+
+
+def _settings(agent_cfg: Any, recorded: dict[str, Any]) -> dict[str, Any]:
+    """The learner's configuration, with the networks that the checkpoint's run had."""
     from isaaclab.utils import to_dict
     from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg
     from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version
 
     handle_deprecated_rsl_rl_cfg(agent_cfg, check_rsl_rl_version())
     settings = cast("dict[str, Any]", to_dict(agent_cfg))
-    settings |= {key: recorded[key] for key in SETTINGS if key in recorded}
-    runner = build_runner(vec_env, settings, None, agent_cfg.device)
-    load_checkpoint(runner, checkpoint, task, {"actor": True})
-    return runner
+    return settings | {key: recorded[key] for key in SETTINGS if key in recorded}
 
 
 def build_runner(vec_env: VecEnv, settings: dict[str, Any], log_dir: Path | None, device: str) -> HIMOnPolicyRunner:
@@ -108,9 +132,13 @@ def load_checkpoint(runner: HIMOnPolicyRunner, checkpoint: Path, task: str, load
     Raises:
         CliError: If networks or parts are not what the runner has.
     """
+    from himloco_rl.runners import CheckpointError
+
     try:
         runner.load(str(checkpoint), load_cfg=load_cfg, map_location=runner.device)
-    except (RuntimeError, KeyError, ValueError) as error:
+    except CheckpointError as error:
+        raise CliError(str(error), FAILURE) from None
+    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise CliError(
             f"{checkpoint} does not fit {task}: {lines[min(1, len(lines) - 1)]}; name the task it was trained on, and"

@@ -23,6 +23,7 @@ from himloco_lab.cli.errors import CliError
 from himloco_lab.cli.machine import apply_device, apply_num_envs
 from himloco_lab.cli.overrides import resolve_configs
 from himloco_lab.cli.registry import find_task
+from himloco_lab.cli.run_folder import continues
 from himloco_lab.cli.runs import find_checkpoint, find_resumed_checkpoint, log_root
 from himloco_lab.cli.workers import choose_processes
 
@@ -43,6 +44,8 @@ class Plan:
     """Number of this process among those of a distributed run; only rank 0 writes."""
     processes: int = 1
     """Processes that this one shares the run's environments with, itself included."""
+    continues: bool = False
+    """Whether the run goes on in the checkpoint's folder, rather than start one of its own."""
 
 
 def plan_run(argv: list[str]) -> Plan:
@@ -71,7 +74,11 @@ def plan_run(argv: list[str]) -> Plan:
     check_packages(args, agent_cfg)
     check_video(env_cfg, args)
     set_hydra_args(overrides)  # what Isaac Lab leaves in sys.argv, which Kit reads
-    return Plan(args, env_cfg, agent_cfg, _find_resume_path(args, agent_cfg), rank, processes)
+    resume_path, by_run = _find_resume_path(args, agent_cfg)
+    plan = Plan(args, env_cfg, agent_cfg, resume_path, rank, processes)
+    if resume_path is not None and by_run:
+        plan.continues = continues(args, agent_cfg, resume_path)
+    return plan
 
 
 def _apply_flags(args: argparse.Namespace, env_cfg: Any, agent_cfg: Any) -> None:
@@ -82,14 +89,14 @@ def _apply_flags(args: argparse.Namespace, env_cfg: Any, agent_cfg: Any) -> None
     apply_env_overrides(args, env_cfg, apply_device=False)
 
 
-def _find_resume_path(args: argparse.Namespace, agent_cfg: Any) -> Path | None:
-    """Return the checkpoint to continue from, or None to start from scratch."""
+def _find_resume_path(args: argparse.Namespace, agent_cfg: Any) -> tuple[Path | None, bool]:
+    """Return the checkpoint to continue from, or None to start from scratch; and whether it was named by its run."""
     root = log_root(agent_cfg.experiment_name)
     selector = args.checkpoint
     # a file, a folder or a selector means with --resume what it means without
     named = selector is not None and (selector in CHECKPOINT_SELECTORS or os.path.sep in selector)
     if (args.resume or args.load_run or agent_cfg.resume) and not named:
-        return find_resumed_checkpoint(root, args.load_run or agent_cfg.load_run, agent_cfg.load_checkpoint)
+        return find_resumed_checkpoint(root, args.load_run or agent_cfg.load_run, agent_cfg.load_checkpoint), True
     if selector is None:
-        return None
-    return find_checkpoint(selector, root, task=args.task, agent_entry=args.agent)
+        return None, False
+    return find_checkpoint(selector, root, task=args.task, agent_entry=args.agent), False

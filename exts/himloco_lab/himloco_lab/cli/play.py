@@ -25,7 +25,7 @@ from himloco_lab.cli.arguments import parse, play_parser
 from himloco_lab.cli.checks import check_configs, check_launch, check_video
 from himloco_lab.cli.errors import FAILURE, CliError, run_command
 from himloco_lab.cli.filming import films_without_kit, open_film, plan_film, told_in_a_line
-from himloco_lab.cli.loading import open_any, open_env, policy_file
+from himloco_lab.cli.loading import check_policy, open_any, open_env, policy_file
 from himloco_lab.cli.machine import apply_device, check_num_envs
 from himloco_lab.cli.overrides import resolve_configs
 from himloco_lab.cli.registry import find_task
@@ -53,6 +53,8 @@ def _play(argv: list[str]) -> None:
         check_video(env_cfg, args)
     env_cfg.seed = agent_cfg.seed = SEED if args.seed is None else args.seed
     checkpoint, recorded = _find_checkpoint(args, agent_cfg)
+    if checkpoint is not None:
+        check_policy(checkpoint, args.task, env_cfg, agent_cfg, recorded)
     _add_viewer(args, env_cfg)
     set_hydra_args(overrides)
 

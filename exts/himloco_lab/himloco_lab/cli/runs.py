@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import json
 import re
-import zipfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,8 @@ def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str, p
         pattern: Regular expression of the checkpoints' names in a run folder.
 
     Raises:
-        CliError: If there is no such checkpoint, or the file is none.
+        CliError: If there is no such checkpoint, or the file is none. Of several that would do, the newest one that can
+            be read is taken.
     """
     if selector in CHECKPOINT_SELECTORS:
         try:
@@ -110,7 +111,7 @@ def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str, p
             )
         except ValueError:
             raise CliError(f"--checkpoint {selector}: no run of {task} with a checkpoint in {root}", FAILURE) from None
-        return check_checkpoint(Path(found))
+        return _newest_good(models_in(Path(found).parent, MODEL_PATTERN))
     if is_wandb_checkpoint(selector):
         return Path(resolve_wandb_checkpoint(selector))
     path = Path(selector).expanduser().absolute()
@@ -118,7 +119,7 @@ def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str, p
         models = models_in(path, pattern)
         if not models:
             raise CliError(f"--checkpoint {selector}: no {pattern} in this folder", FAILURE)
-        return check_checkpoint(models[-1])
+        return _newest_good(models)
     if not path.exists():
         raise CliError(f"--checkpoint {selector}: no such file{_neighbours(path)}", FAILURE)
     return check_checkpoint(path)
@@ -145,7 +146,7 @@ def find_resumed_checkpoint(root: Path, load_run: str, checkpoint: str) -> Path:
     for run in reversed(matching):
         models = models_in(run, checkpoint)
         if models:
-            return check_checkpoint(models[-1])
+            return _newest_good(models)
     names = [path.name for path in models_in(matching[-1], MODEL_PATTERN)]
     there = f"; it has {', '.join(names[-5:])}" if names else ", nor any other"
     raise CliError(f"--resume: no checkpoint matches {checkpoint!r} in {matching[-1]}{there}", FAILURE)
@@ -161,18 +162,55 @@ def models_in(folder: Path, pattern: str) -> list[Path]:
 
 
 def check_checkpoint(path: Path) -> Path:
-    """Return *path* if it is a file that can be read and has the form PyTorch saves.
+    """Return *path* if it can be read to its end without running anything of it.
 
     Raises:
         CliError: Otherwise.
     """
-    try:
-        whole = zipfile.is_zipfile(path)
-    except OSError as error:
-        raise CliError(f"cannot read the checkpoint {path}: {error.strerror}", FAILURE) from None
-    if not whole:
-        raise CliError(f"{path} is no checkpoint of PyTorch, or a truncated one; choose another", FAILURE)
+    read(path)
     return path
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint holds, on the CPU; nothing that it may want to run is run.
+
+    Raises:
+        CliError: If it is truncated or damaged, wants to run something, or is something else.
+    """
+    from himloco_rl.runners import CheckpointError, read_checkpoint
+
+    try:
+        return read_checkpoint(path)
+    except CheckpointError as error:
+        raise CliError(str(error), FAILURE) from None
+
+
+def _newest_good(models: list[Path]) -> Path:
+    """Return the last of *models* that can be read, and say which ones cannot.
+
+    Raises:
+        CliError: If none can; about the last.
+    """
+    complaints = []
+    for path in reversed(models):
+        try:
+            good = check_checkpoint(path)
+        except CliError as error:
+            complaints.append(error)
+            continue
+        for complaint in complaints:
+            print(f"[WARNING] {complaint}: taking {good.name} instead")
+        return good
+    raise complaints[0]
+
+
+def recorded_task(folder: Path) -> str | None:
+    """Return the task that a run's manifest names, or None if it has none that can be read."""
+    try:
+        task = json.loads((folder / "run.json").read_text())["task"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return task if isinstance(task, str) else None
 
 
 def _older_names(load_run: str, checkpoint: str) -> tuple[str, str]:

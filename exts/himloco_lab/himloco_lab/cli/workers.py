@@ -112,6 +112,11 @@ class Workers:
         torch.set_num_threads(int(threads))  # as OMP_NUM_THREADS does for the workers, which read it in time
         threading.Thread(target=self._watch, daemon=True).start()
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a worker has ended with an error, so that nothing can be agreed on any more."""
+        return self._failure is not None
+
     def failure(self, wait: float = 0.0) -> str | None:
         """Return what went wrong in a worker, or None.
 
