@@ -17,6 +17,7 @@ from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg
 from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version
 
 from himloco_lab.benchmarks.dummy_rollouts import DummyRollouts
+from himloco_lab.cli.checks import check_shared_memory
 from himloco_lab.cli.errors import CliError
 from himloco_lab.cli.learning import _check_checkpoint
 from himloco_lab.cli.loading import build_runner
@@ -101,6 +102,12 @@ def test_what_does_not_fit_is_named_before_the_simulation(run: Path) -> None:
     torch.save({"model": torch.zeros(3)}, path)
     with pytest.raises(CliError, match=r"model_59\.pt is no checkpoint of rsl_rl: it holds model, but no actor_state"):
         _check_checkpoint(planned("--checkpoint", path))
+
+
+def test_physx_without_shared_memory_says_so(run: Path) -> None:
+    with pytest.raises(CliError, match=r"PhysX needs .*gone, which cannot be written here \(No such file"):
+        check_shared_memory(planned("physics=ovphysx").env_cfg, str(run / "gone"))
+    check_shared_memory(planned("physics=newton_mjwarp").env_cfg, str(run / "gone"))
 
 
 def test_a_run_has_one_training_at_a_time(run: Path) -> None:

@@ -11,6 +11,7 @@ import copy
 import importlib.util
 import io
 import os
+import tempfile
 from typing import Any
 
 from isaaclab.app.sim_launcher import validate_launch
@@ -112,9 +113,33 @@ def check_launch(env_cfg: Any, args: argparse.Namespace) -> None:
         _, needs_kit = validate_launch(env_cfg, args)
     except ValueError as error:
         raise CliError(str(error).split("\n\n")[0]) from None
+    check_shared_memory(env_cfg)
     if needs_kit and not KitLauncher.is_available():
         remedy = f"use {_KITLESS_PHYSICS}, and --viz viser to watch"
         raise CliError(f"Isaac Sim is not installed here and is needed by {', '.join(needs_kit)}; {remedy}", FAILURE)
+
+
+def check_shared_memory(env_cfg: Any, folder: str = "/dev/shm") -> None:
+    """Refuse PhysX where its semaphores have no place: it would abort the process.
+
+    Args:
+        env_cfg: The environment's configuration.
+        folder: Where Linux keeps them.
+
+    Raises:
+        CliError: Naming the folder.
+    """
+    if "newton" in type(env_cfg.sim.physics).__module__.lower():
+        return
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CliError(
+            f"PhysX needs {folder}, which cannot be written here ({error.strerror}); mount a tmpfs there (docker:"
+            " --shm-size=1g), or use physics=newton_mjwarp",
+            FAILURE,
+        ) from None
 
 
 def check_video(env_cfg: Any, args: argparse.Namespace) -> None:

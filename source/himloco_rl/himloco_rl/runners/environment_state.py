@@ -50,15 +50,20 @@ def load_environment_state_dict(env: Any, state: dict[str, Any]) -> None:
         return
     if "common_step_counter" in state and hasattr(base, "common_step_counter"):
         base.common_step_counter = state["common_step_counter"]
-    _load_terms(base, state)
-    if hasattr(base, "reset_to"):
-        # On the levels just loaded; and once more the terms, for which this is the end of episodes that never were
-        episodes = state.get("episodes") or {}
-        if len(episodes.get("lengths", ())) == base.num_envs:
-            load_episodes_state_dict(env, episodes)
-        else:
-            base.reset()
+    with torch.inference_mode():  # as rsl_rl steps it: what that made cannot be written to outside
         _load_terms(base, state)
+        if hasattr(base, "reset_to"):
+            # On the levels just loaded; and once more the terms, for which this is the end of episodes that never were
+            # (and before it, episodes that never ran: what they earned here must not move anybody to another level)
+            episodes = state.get("episodes") or {}
+            base.episode_length_buf[:] = 0
+            for sums in base.reward_manager._episode_sums.values():
+                sums.zero_()
+            if len(episodes.get("lengths", ())) == base.num_envs:
+                load_episodes_state_dict(env, episodes)
+            else:
+                base.reset()
+            _load_terms(base, state)
 
 
 def episodes_state_dict(env: Any) -> dict[str, Any]:

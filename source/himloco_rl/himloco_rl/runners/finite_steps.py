@@ -161,6 +161,7 @@ class FiniteSteps:
         return obs, rewards, dones, extras
 
 
+@torch.inference_mode()
 def replay(env: Any, dump: dict[str, Any], layout: ObservationLayout) -> str | None:
     """Do again what led to a dump, and return what is not finite, or None.
 
@@ -175,8 +176,9 @@ def replay(env: Any, dump: dict[str, Any], layout: ObservationLayout) -> str | N
         asked, actions = actions[ids], torch.zeros(env.num_envs, actions.shape[1], device=env.device)
         actions[: len(ids)] = asked
     obs, rewards, *_ = env.step(actions)
-    message = layout.describe_not_finite(obs)
-    return message or (None if bool(torch.isfinite(rewards).all()) else "A reward is not finite")
+    mine = ids if "custom" in dump["state"] else torch.arange(len(ids), device=rewards.device)
+    message = layout.describe_not_finite({name: values[mine] for name, values in obs.items()})
+    return message or (None if bool(torch.isfinite(rewards[mine]).all()) else "A reward is not finite")
 
 
 def _reset(env: Any, ids: torch.Tensor) -> bool:
