@@ -265,16 +265,21 @@ class disturbances_by_survival(ManagerTermBase):
                     axis: tuple(self.ratio * bound for bound in ends) for axis, ends in ranges
                 }
 
-    def state_dict(self) -> dict[str, float | int]:
-        """Return what a resumed run needs."""
-        return {"ratio": self.ratio, **self._lasted.state_dict()}
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs; the ages of the running episodes in steps, shape ``[N]``."""
+        ages = self._env.common_step_counter - self._born
+        return {"ratio": self.ratio, "ages": ages, **self._lasted.state_dict()}
 
-    def load_state_dict(self, state: dict[str, float | int]) -> None:
-        """Continue from :meth:`state_dict`.
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from :meth:`state_dict`; with another number of robots all episodes begin now.
 
         Args:
             state: What :meth:`state_dict` returned.
         """
         self.ratio = float(state["ratio"])
         self._lasted.load_state_dict(state)
+        self._born.fill_(self._env.common_step_counter)
+        ages = state.get("ages")
+        if ages is not None and len(ages) == len(self._born):
+            self._born -= ages.to(self._born)
         self._apply()

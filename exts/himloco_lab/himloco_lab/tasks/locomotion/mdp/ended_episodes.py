@@ -28,9 +28,9 @@ class EndedEpisodes:
         self._last_check = 0
 
     def add(self, figures: torch.Tensor) -> None:
-        """Count episodes, one figure each, shape ``[n]``; the very first reset ends none."""
+        """Count episodes, one figure each, shape ``[n]``; the very first reset ends none. NaN counts as 0."""
         if self._env.common_step_counter > 0:
-            self._sum += figures.sum()
+            self._sum += torch.nan_to_num(figures, nan=0.0, posinf=0.0, neginf=0.0).sum()
             self._count += len(figures)
 
     def mean_every(self, interval: int) -> float | None:
