@@ -148,9 +148,9 @@ def trees(resolved: tuple[Any, Any]) -> dict[str, Any]:
     return {"env": plain(resolved[0]), "agent": plain(resolved[1])}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def quick() -> Iterator[None]:
-    """What an override is compared with is loaded once instead of a thousand times."""
+    """What an override is compared with is loaded once a test instead of once a case."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("_presets_by_path", "enumerate_task_presets"):
             patch.setattr(overrides, name, functools.cache(getattr(overrides, name)))
