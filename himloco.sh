@@ -12,6 +12,10 @@ venv="${HIMLOCO_VENV:-$root/.venv}"
 state="$venv/.himloco" # everything this script keeps: stamp, lock, uv, a downloaded Python
 lock="$root/requirements.lock"
 python="$venv/bin/python"
+# torch asks for the user's name, which a number given to a container has not got.
+[[ -n ${USER:-}${LOGNAME:-} ]] || id -un >/dev/null 2>&1 || export USER="user-$EUID"
+# rsl_rl's GitPython does not even import where there is no git, unless told that this is all right.
+export GIT_PYTHON_REFRESH="${GIT_PYTHON_REFRESH:-quiet}"
 
 usage() {
     cat <<EOF
@@ -27,6 +31,7 @@ Usage: ./himloco.sh OPTION [ARGUMENT ...]
 -p and -t set the environment up first when that is needed. A set-up that was interrupted starts again.
 
   HIMLOCO_VENV        where the environment lies (now: $venv)
+  HIMLOCO_WHEELS      a folder to take the packages from in place of the network (see docker/offline/install.sh)
   PYTHON              the Python 3.12 to make it from; otherwise the first one that runs on PATH, of pyenv or of uv
 
 Inside an Isaac Sim or Isaac Lab installation use its own isaaclab.sh instead:
@@ -179,6 +184,19 @@ packages_with_pip() {
         "${install[@]}" --no-deps -e "$root/source/himloco_rl" -e "$root/exts/himloco_lab" >&2
 }
 
+# Where HIMLOCO_WHEELS names a folder of packages, uv and pip take everything from there and nothing from elsewhere.
+use_wheels() {
+    [[ -n ${HIMLOCO_WHEELS:-} ]] || return 0
+    local folder
+    folder="$(cd -- "$HIMLOCO_WHEELS" 2>/dev/null && pwd)" ||
+        die "HIMLOCO_WHEELS=$HIMLOCO_WHEELS is no folder: name the one with the packages, or unset it."
+    folder="file://${folder// /%20}" # pip and uv take several folders, with spaces or commas between them
+    folder="${folder//,/%2C}"
+    unset UV_INDEX UV_INDEX_URL UV_EXTRA_INDEX_URL UV_DEFAULT_INDEX PIP_INDEX_URL PIP_EXTRA_INDEX_URL
+    export UV_OFFLINE=1 UV_NO_CONFIG=1 UV_FIND_LINKS="$folder"
+    export PIP_NO_INDEX=1 PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS="$folder"
+}
+
 # --- set-up ---------------------------------------------------------------------------------------------------------
 
 # What a finished environment was made from. A change of any of it makes -p and -t install again.
@@ -243,6 +261,7 @@ make_environment() {
     # A package that was half written looks installed to the installers, so what was interrupted is made anew.
     # Downloads are kept in their caches.
     export UV_PYTHON_DOWNLOADS="${UV_PYTHON_DOWNLOADS:-manual}"
+    use_wheels
     [[ -n ${UV_CACHE_DIR:-} ]] || mkdir -p -- "${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/uv" 2>/dev/null ||
         export UV_CACHE_DIR="$state/cache"
     if [[ -e $state/unfinished ]] || ! same_python; then

@@ -302,6 +302,13 @@ def test_two_at_once_install_once(machine: Machine) -> None:
     assert machine.locked_installs() == 1
 
 
+def test_a_folder_of_packages_that_does_not_exist_is_named(machine: Machine) -> None:
+    machine.python("python3.12")
+    machine.uv()
+    assert "HIMLOCO_WHEELS=/no/wheels is no folder" in one_error_line(machine.run("-i", HIMLOCO_WHEELS="/no/wheels"))
+    assert machine.locked_installs() == 0
+
+
 def test_a_folder_of_somebody_else_is_refused_and_left_alone(machine: Machine) -> None:
     machine.python("python3.12")
     machine.uv()

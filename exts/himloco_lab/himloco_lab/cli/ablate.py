@@ -14,9 +14,10 @@ from types import FrameType
 import himloco_lab
 from himloco_lab.benchmarks.ablations.campaign import Campaign, Run, check_comparable
 from himloco_lab.benchmarks.ablations.variants import DISTURBANCES, VARIANTS
-from himloco_lab.cli.arguments import AGENT_ENTRY, BOUNDS, Parser
+from himloco_lab.cli.arguments import AGENT_ENTRY, BOUNDS
 from himloco_lab.cli.errors import FAILURE, CliError, run_command, suggestion
 from himloco_lab.cli.overrides import resolve_configs
+from himloco_lab.cli.parser import Parser
 from himloco_lab.cli.registry import find_task
 
 

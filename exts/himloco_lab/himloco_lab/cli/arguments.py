@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+import math
 
 from isaaclab.app import add_launcher_args
 from isaaclab.app.sim_launcher import fuse_kit_args
@@ -20,6 +20,7 @@ from isaaclab_rl.entrypoints.common import (
 from isaaclab_tasks.utils import setup_preset_cli
 
 from himloco_lab.cli.errors import CliError, suggestion
+from himloco_lab.cli.parser import Parser
 
 AGENT_ENTRY = "rsl_rl_cfg_entry_point"
 """Key under which a task registers its learner's configuration."""
@@ -47,14 +48,6 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "tour_duration": (1, 60),
 }
 """Least and greatest value of every numeric flag."""
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are one line and name the way out."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse would print with a usage of thirty lines before it."""
-        raise CliError(f"{message}; {self.prog} --help shows what there is")
 
 
 def train_parser() -> Parser:
@@ -263,6 +256,10 @@ def parse(parser: Parser, argv: list[str]) -> tuple[argparse.Namespace, list[str
         value = getattr(args, name, None)
         if value is not None and not least <= value <= greatest:
             raise CliError(f"--{name} {value}: must be at least {least} and at most {greatest}")
+    for name, value in vars(args).items():
+        several = value if isinstance(value, list) else [value]
+        if any(isinstance(number, float) and not math.isfinite(number) for number in several):
+            raise CliError(f"--{name} {' '.join(map(str, several))}: must be finite")
     for name in ("experiment_name", "run_name", "run_timestamp"):
         check_folder_name(f"--{name}", getattr(args, name, None))
     enable_cameras_for_video(args)

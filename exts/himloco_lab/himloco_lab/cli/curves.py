@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from himloco_lab.cli.arguments import Parser
 from himloco_lab.cli.errors import FAILURE, CliError, run_command
+from himloco_lab.cli.parser import Parser
 
 CURVES = {
     "length": ("Train/mean_episode_length", "mean episode length [steps]"),

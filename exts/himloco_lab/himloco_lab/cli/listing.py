@@ -5,20 +5,14 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
-from typing import NoReturn
 
 from gymnasium.envs.registration import EnvSpec
 
 from himloco_lab.cli.errors import CliError, run_command, suggestion
+from himloco_lab.cli.parser import Parser
 from himloco_lab.cli.registry import himloco_tasks
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise CliError(f"{message}; {self.prog} --help shows what there is")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -27,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _list(argv: list[str]) -> None:
-    parser = _Parser(description="List tasks with their configurations and physics presets.")
+    parser = Parser(description="List tasks with their configurations and physics presets.")
     parser.add_argument("--keyword", default="", help="Show only tasks whose name contains this.")
     parser.add_argument("--all", action="store_true", help="Show Isaac Lab's tasks and other packages' too.")
     parser.add_argument(

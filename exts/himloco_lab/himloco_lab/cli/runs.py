@@ -37,21 +37,52 @@ def _as_list(loader: yaml.SafeLoader, node: yaml.SequenceNode) -> list[Any]:
 _PlainLoader.add_constructor("tag:yaml.org,2002:python/tuple", _as_list)  # pyright: ignore[reportArgumentType]
 
 
+TRUSTED = ("himloco_lab", "himloco_rl", "isaaclab_rl", "rsl_rl")
+"""Packages whose classes and functions a run's record may name: whatever it names is imported and called."""
+
+
 def recorded_agent(checkpoint: Path) -> dict[str, Any]:
     """Return the learner's configuration that stands beside a checkpoint, or nothing if it stands alone.
 
     Raises:
-        CliError: If the file is there and cannot be read.
+        CliError: If the file is there and cannot be read, or names code of a package that is not :data:`TRUSTED`.
     """
     path = checkpoint.parent / "params" / "agent.yaml"
     try:
         recorded = yaml.load(path.read_text(), _PlainLoader)
     except FileNotFoundError:
         return {}
-    except (OSError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # PyYAML lets whatever its constructors raise through
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise CliError(f"cannot read {path} ({reason}); move it away to use the task's own", FAILURE) from None
-    return recorded if isinstance(recorded, dict) else {}
+    if not isinstance(recorded, dict):
+        return {}
+    foreign = _foreign_code(recorded)
+    if foreign is not None:
+        trusted = ", ".join(TRUSTED)
+        raise CliError(
+            f"{path} names the code {foreign!r}, and a record may name that of {trusted} only; if you wrote it, move"
+            " the file away and set it on the command line",
+            FAILURE,
+        )
+    return recorded
+
+
+def _foreign_code(record: dict[str, Any]) -> str | None:
+    """Return a class or function that *record* names and that is not of a trusted package; None if there is none."""
+    left: list[Any] = [record]
+    seen: set[int] = set()  # YAML's anchors make circles
+    while left:
+        node = left.pop()
+        if id(node) in seen or not isinstance(node, (dict, list)):
+            continue
+        seen.add(id(node))
+        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+            names_code = isinstance(value, str) and str(key).endswith(("class_name", "func"))
+            if names_code and not value.isidentifier() and re.split(r"[.:]", value)[0] not in TRUSTED:
+                return value
+            left.append(value)
+    return None
 
 
 def make_run_folder(root: Path, run_name: str, timestamp: str | None = None) -> Path:

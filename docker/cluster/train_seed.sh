@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# In the container of a cluster's job: trains one seed, from the start or from where an earlier try of this job left it.
+#   train_seed.sh TASK EXPERIMENT JOB SEED [ARGUMENT OF train.py ...]
+# In the environment: GPUS (more than 1 through torchrun, 0 on the CPU), MAX_ITERATIONS (of the whole run).
+
+set -euo pipefail
+
+[[ $# -ge 4 ]] || {
+    echo "Usage: train_seed.sh TASK EXPERIMENT JOB SEED [ARGUMENT OF train.py ...]" >&2
+    exit 2
+}
+task="$1" experiment="$2" name="$3_seed$4" seed="$4"
+shift 4
+arguments=(--task "$task" --experiment_name "$experiment" --run_name "$name" --seed "$seed" --headless)
+
+# Runs are named <time>_<job>_seed<N>, and -2 after it where one of the same second was there. The newest that holds a
+# checkpoint goes on; one that never saved anything is left as it is.
+run="" done=-1
+shopt -s nullglob
+for folder in "logs/rsl_rl/$experiment/"*; do
+    [[ ${folder##*/} =~ ^[0-9-]+_[0-9-]+_(.*)$ && ${BASH_REMATCH[1]} == "$name"* ]] || continue
+    [[ ${BASH_REMATCH[1]#"$name"} =~ ^(-[0-9]+)?$ ]] || continue
+    last=-1
+    for model in "$folder"/model_*.pt; do
+        number="${model##*/model_}" number="${number%.pt}"
+        [[ $number =~ ^[0-9]+$ && -s $model && $number -gt $last ]] && last="$number"
+    done
+    [[ $last -lt 0 ]] || run="${folder##*/}" done="$last"
+done
+if [[ -n $run ]]; then
+    echo "train_seed.sh: $name goes on from $run, iteration $done"
+    arguments+=(--resume --load_run "$run")
+else
+    echo "train_seed.sh: $name begins"
+fi
+if [[ -n ${MAX_ITERATIONS:-} ]]; then
+    # train.py counts the iterations that a command adds
+    left=$((MAX_ITERATIONS - (done < 0 ? 0 : done)))
+    if [[ $left -le 0 ]]; then
+        echo "train_seed.sh: $name has all its $MAX_ITERATIONS iterations"
+        exit 0
+    fi
+    arguments+=(--max_iterations "$left")
+fi
+if [[ ${GPUS:-1} -eq 0 ]]; then
+    arguments+=(--device cpu)
+elif [[ ${GPUS:-1} -gt 1 ]]; then
+    exec ./himloco.sh -p -m torch.distributed.run --standalone --nproc_per_node "$GPUS" scripts/train.py \
+        --distributed "${arguments[@]}" "$@"
+fi
+exec ./himloco.sh -p scripts/train.py "${arguments[@]}" "$@"

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Plays himloco.sh -p scripts/train.py: an iteration takes 0.2 s, every fifth is saved, SIGTERM saves and ends with 143.
+
+set -euo pipefail
+printf '<%s>' "$@" >>"$HOME/trainings"
+echo >>"$HOME/trainings"
+resume="" iterations=0
+while [[ $# -gt 0 ]]; do
+    case "$1" in
+    --experiment_name) experiment="$2" ;;
+    --run_name) name="$2" ;;
+    --load_run) resume="$2" ;;
+    --max_iterations) iterations="$2" ;;
+    agent.fail=*) exit "${1#*=}" ;;
+    esac
+    shift
+done
+run="logs/rsl_rl/$experiment/${resume:-2026-01-01_00-00-00_$name}"
+mkdir -p "$run"
+first=0
+for model in "$run"/model_*.pt; do
+    number="${model##*_}" number="${number%.pt}"
+    [[ -e $model && $number -gt $first ]] && first="$number"
+done
+stop=""
+trap 'stop=1' TERM
+for ((i = first + 1; i <= first + iterations; i++)); do
+    sleep 0.2 || true
+    if [[ -n $stop || $((i % 5)) -eq 0 || $i -eq $((first + iterations)) ]]; then echo "$i" >"$run/model_$i.pt"; fi
+    [[ -z $stop ]] || exit 143
+done
