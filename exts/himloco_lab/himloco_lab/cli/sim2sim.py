@@ -165,11 +165,11 @@ def _simulate(args: argparse.Namespace) -> None:
 
 def _load(args: argparse.Namespace) -> tuple[Manifest, Policy]:
     from himloco_lab.deployment.files import find_policy
-    from himloco_lab.deployment.homie import homie_manifest
     from himloco_lab.deployment.policy import OnnxPolicy, RandomPolicy, ZeroPolicy
+    from himloco_lab.deployment.untrained import untrained_manifest
 
     if args.policy in ("zero", "random"):
-        manifest = homie_manifest(args.robot or DEFAULT_ROBOT)
+        manifest = untrained_manifest(args.robot or DEFAULT_ROBOT)
         return manifest, ZeroPolicy(manifest) if args.policy == "zero" else RandomPolicy(manifest, args.seed)
     manifest, onnx = find_policy(Path(args.policy))
     return manifest, OnnxPolicy(manifest, onnx)

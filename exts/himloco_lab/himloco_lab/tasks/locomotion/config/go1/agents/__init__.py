@@ -1,0 +1,4 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Agent configurations of the Go1's tasks."""
