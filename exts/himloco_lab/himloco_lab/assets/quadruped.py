@@ -59,7 +59,7 @@ def quadruped_description(
     policy_layout: PolicyLayout | None = None,
     **changes: Any,
 ) -> RobotDescription:
-    """Return the description of a member of the family; gains and pose are HIMLoco's for A1 and Go1 (facts 4.9).
+    """Return the description of a member of the family; gains and pose are those of HIMLoco (facts 4.9).
 
     Args:
         name: Name of the robot.

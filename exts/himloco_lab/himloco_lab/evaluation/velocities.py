@@ -51,7 +51,7 @@ PUBLISHED: dict[tuple[str, str, float], tuple[float | None, float | None]] = {
     ("discrete", "ang", 1.0): (None, 0.083),
     ("discrete", "combined", 1.0): (0.125, 0.075),
 }
-"""Ground, what is commanded, half-width of its range [m/s, rad/s] -> HIM's errors in the paper (Aliengo)."""
+"""Ground, what is commanded, half-width of its range [m/s, rad/s] -> HIM's errors in the paper."""
 
 
 @dataclass(frozen=True)

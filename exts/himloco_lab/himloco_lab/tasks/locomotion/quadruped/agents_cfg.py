@@ -39,7 +39,6 @@ class QuadrupedFlatHIMRunnerCfg(QuadrupedRoughHIMRunnerCfg):
         self.num_steps_per_env = 24
         self.max_iterations = 1500
         self.save_interval = 100
-        self.experiment_name = "himloco_quadruped_flat"
         self.actor.hidden_dims = [256, 128, 128]
         self.critic.hidden_dims = [256, 128, 128]
         self.actor.obs_normalization = self.critic.obs_normalization = True

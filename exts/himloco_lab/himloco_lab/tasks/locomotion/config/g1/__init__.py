@@ -5,4 +5,11 @@
 
 from ...registration import register_tasks
 
-register_tasks("G1", __name__, ("Rough", "Flat", "Rough-Perceptive"))
+register_tasks(
+    "G1",
+    __name__,
+    ("Rough", "Flat", "Rough-Perceptive"),
+    env_module="{task}_env_cfg",
+    agent_module="agents.rsl_rl_him_cfg",
+    default_robot_entry_point=f"{__name__}.default_robot:ROBOT",
+)

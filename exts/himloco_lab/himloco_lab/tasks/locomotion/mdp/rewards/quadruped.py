@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The reward terms of HIMLoco that the G1's task has not (facts 4.9)."""
+"""The reward terms of HIMLoco that HOMIE has not (facts 4.9)."""
 
 from __future__ import annotations
 
