@@ -71,6 +71,9 @@ def commands(env) -> dict[str, object]:
         for name, cfg in zip(env.curriculum_manager.active_terms, env.curriculum_manager._term_cfgs, strict=True)
         if name == "forward_range"
     )
+    # as if nothing had happened before
+    nothing_yet = {"sum": 0.0, "episodes": 0, "steps_since_check": 0}
+    term.func.load_state_dict({"fast": nothing_yet, "others": nothing_yet})
     sums = env.reward_manager._episode_sums["tracking_lin_vel"]
     best, everyone = env.max_episode_length_s, torch.arange(env.num_envs)
     ranges = []

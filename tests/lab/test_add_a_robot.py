@@ -57,7 +57,7 @@ def test_the_pages_robot_is_added_by_its_three_files(page: str, tmp_path: Path) 
     for name, content in files.items():
         path = tmp_path / name
         assert path not in before, "a step changes a file that is there already"
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
     (look,) = re.findall(r"^\./himloco\.sh -p scripts/sim2sim\.py (.*)$", page, re.MULTILINE)
     result = tmp_path / "found.json"
