@@ -22,7 +22,7 @@ usage() {
 Usage: ./himloco.sh OPTION [ARGUMENT ...]
 
   -i, --install       set up the environment: Python 3.12, the locked packages, this repository
-  -p, --python ...    run Python in it, e.g. ./himloco.sh -p scripts/train.py --task Himloco-G1-Rough-v0
+  -p, --python ...    run Python in it, e.g. ./himloco.sh -p scripts/train.py --task TASK
   -t, --test ...      run the tests in it; what follows goes to pytest, paths counted from the repository
       --lock ...      write requirements.lock anew from requirements.in; what follows goes to uv pip compile,
                       e.g. --upgrade-package onnx
@@ -36,7 +36,7 @@ Usage: ./himloco.sh OPTION [ARGUMENT ...]
 
 Inside an Isaac Sim or Isaac Lab installation use its own isaaclab.sh instead:
   isaaclab.sh -p -m pip install -e source/himloco_rl -e exts/himloco_lab
-  isaaclab.sh -p scripts/train.py --task Himloco-G1-Rough-v0
+  isaaclab.sh -p scripts/train.py --task TASK
 EOF
 }
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Export a policy: ``./himloco.sh -p scripts/export.py --task Himloco-G1-Flat-v0 --checkpoint latest``."""
+"""Export a policy: ``./himloco.sh -p scripts/export.py --task TASK --checkpoint latest``."""
 
 from _door import enter
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Watch a policy: ``./himloco.sh -p scripts/play.py --task Himloco-G1-Flat-v0 --policy zero --viz viser``."""
+"""Watch a policy: ``./himloco.sh -p scripts/play.py --task TASK --policy zero --viz viser``."""
 
 from _door import enter
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Run a task with random actions: ``./himloco.sh -p scripts/random_agent.py --task Himloco-G1-Flat-v0``."""
+"""Run a task with random actions: ``./himloco.sh -p scripts/random_agent.py --task TASK``."""
 
 from _door import enter
 

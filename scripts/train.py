@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Train a HIM policy: ``./himloco.sh -p scripts/train.py --task Himloco-G1-Rough-v0``."""
+"""Train a HIM policy: ``./himloco.sh -p scripts/train.py --task TASK``."""
 
 from _door import enter
 

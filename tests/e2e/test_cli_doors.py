@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 TASKS = ("Himloco-G1-Flat-v0", "Himloco-G1-Rough-Perceptive-v0", "Himloco-G1-Rough-v0")
+QUADRUPEDS = tuple(
+    f"Himloco-{robot}-{kind}-v0" for robot in ("A1", "Aliengo", "Go1", "Go2") for kind in ("Flat", "Rough")
+)
 
 
 @pytest.fixture
@@ -77,7 +80,9 @@ def test_list_envs_shows_tasks_configurations_and_presets(run):
         assert f"{name}EnvCfg" in rows[task]
         assert f"{name}HIMRunnerCfg" in rows[task]
         assert "newton_mjwarp, ovphysx, physx" in rows[task]
-    assert set(rows) - {"task", *TASKS} == {"-" * len(TASKS[1])}
+    for task in QUADRUPEDS:
+        assert f"{task.split('-')[1]}{task.split('-')[2]}EnvCfg" in rows[task]
+    assert set(rows) - {"task", *TASKS, *QUADRUPEDS} == {"-" * len(TASKS[1])}
 
 
 def test_list_envs_without_presets_needs_no_simulator(run):

@@ -16,10 +16,10 @@ import pytest
 import yaml
 
 from himloco_lab.cli import sim2sim
-from himloco_lab.deployment.homie import homie_manifest
+from himloco_lab.deployment.untrained import untrained_manifest
 from himloco_lab.deployment.video import VideoError, check_encoder, choose_backend
 
-CONTENT = homie_manifest(sim2sim.DEFAULT_ROBOT).to_dict()
+CONTENT = untrained_manifest("himloco_lab.assets.g1.g1_description:G1_DESCRIPTION").to_dict()
 
 
 @pytest.fixture(autouse=True)

@@ -18,9 +18,10 @@ import pytest
 from himloco_lab.assets.description import ActuatorSpec, Contact, Primitive, RobotDescription, UrdfSource
 from himloco_lab.assets.g1 import G1_29DOF_CFG, G1_CFG, G1_DESCRIPTION, G1_JOINTS
 from himloco_lab.assets.meshes import thin_out
+from himloco_lab.assets.rigid_body import pose
 from himloco_lab.assets.spawner import find_description
 from himloco_lab.assets.stance import lowest_point, standing_height
-from himloco_lab.assets.urdf import load_model, pose
+from himloco_lab.assets.urdf import load_model
 from himloco_lab.assets.usd_builder import is_contactless, principal_axes
 
 # A 2 kg base with a 1 kg knob fixed 0.3 m above it, and a 1 kg leg hanging 0.5 m below on a hinge about y.

@@ -11,6 +11,7 @@ Everything is read back from the USD file, so a mistake of the reader, the mergi
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +20,30 @@ import pinocchio as pin
 import pytest
 from pxr import Usd, UsdGeom, UsdPhysics
 
+from himloco_lab.assets.a1 import A1_DESCRIPTION
+from himloco_lab.assets.aliengo import ALIENGO_DESCRIPTION
 from himloco_lab.assets.cache import cached_usd
 from himloco_lab.assets.description import RobotDescription
 from himloco_lab.assets.g1 import G1_29DOF_DESCRIPTION, G1_DESCRIPTION, G1_LEG_JOINTS
+from himloco_lab.assets.go1 import GO1_DESCRIPTION
+from himloco_lab.assets.go2 import GO2_DESCRIPTION
+from himloco_lab.assets.rigid_body import RigidBodyModel
 from himloco_lab.assets.stance import standing_height
 from himloco_lab.assets.urdf import load_model
+from himloco_lab.assets.usd_builder import write_usd
 
-TOTAL_MASS = 33.341  # [kg], facts.md section 5
+QUADRUPEDS = (A1_DESCRIPTION, GO1_DESCRIPTION, GO2_DESCRIPTION, ALIENGO_DESCRIPTION)
+HUMANOIDS = (G1_DESCRIPTION, G1_29DOF_DESCRIPTION)
+ALL = (*HUMANOIDS, *QUADRUPEDS)
+TOTAL_MASS = {
+    "g1_27dof": 33.341,
+    "g1_29dof": 33.341,
+    "a1": 13.74,
+    "go1": 13.10,
+    "go2": 16.09,
+    "aliengo": 24.937,
+}
+"""[kg], facts.md sections 5 and 6"""
 
 
 @dataclass
@@ -139,14 +157,34 @@ class Oracle:
         }
 
 
-@pytest.fixture(scope="module", params=[G1_DESCRIPTION, G1_29DOF_DESCRIPTION], ids=["27", "29"])
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("robots")
+
+
+@pytest.fixture(scope="module", params=ALL, ids=lambda one: one.name)
 def description(request: pytest.FixtureRequest) -> RobotDescription:
     return request.param
 
 
 @pytest.fixture(scope="module")
-def robot(description: RobotDescription, tmp_path_factory: pytest.TempPathFactory) -> UsdRobot:
-    return UsdRobot(cached_usd(description, tmp_path_factory.mktemp("robots")))
+def robot(description: RobotDescription, folder: Path) -> UsdRobot:
+    if description in HUMANOIDS:
+        return UsdRobot(cached_usd(description, folder))
+    path = folder / f"{description.name}.usd"
+    write_usd(_without_visuals(load_model(description)), description, path)
+    return UsdRobot(path)
+
+
+@pytest.fixture(scope="module", params=HUMANOIDS, ids=["27", "29"])
+def g1(request: pytest.FixtureRequest, folder: Path) -> UsdRobot:
+    return UsdRobot(cached_usd(request.param, folder))
+
+
+def _without_visuals(model: RigidBodyModel) -> RigidBodyModel:
+    """The same robot, invisible: reading the quadrupeds' meshes takes longer than all these tests."""
+    bodies = {name: dataclasses.replace(body, visuals=()) for name, body in model.bodies.items()}
+    return dataclasses.replace(model, bodies=bodies)
 
 
 def _random_positions(description: RobotDescription, robot: UsdRobot, rng: np.random.Generator) -> dict[str, float]:
@@ -155,10 +193,10 @@ def _random_positions(description: RobotDescription, robot: UsdRobot, rng: np.ra
 
 def test_every_link_pose_at_random_configurations(description: RobotDescription, robot: UsdRobot) -> None:
     oracle, rng = Oracle(description), np.random.default_rng(0)
-    for _ in range(100):
+    for _ in range(100 if description in HUMANOIDS else 20):
         positions = _random_positions(description, robot, rng)
         expected, found = oracle.link_poses(positions), robot.link_poses(positions)
-        assert len(expected) == 39
+        assert len(expected) == 39 or description in QUADRUPEDS
         assert set(found) == set(expected)
         for link, pose in expected.items():
             assert np.linalg.norm(found[link][:3, 3] - pose[:3, 3]) < 1e-5, link
@@ -169,7 +207,7 @@ def test_mass_and_centre_of_mass(description: RobotDescription, robot: UsdRobot)
     oracle, rng = Oracle(description), np.random.default_rng(1)
     inertials = {body: robot.inertial(body) for body in robot.bodies}
     total = sum(mass for mass, _, _ in inertials.values())
-    assert total == pytest.approx(TOTAL_MASS, abs=1e-3)
+    assert total == pytest.approx(TOTAL_MASS[description.name], abs=1e-3 if description in HUMANOIDS else 6e-3)
     # a fixed-base Pinocchio model leaves the root link's mass out of computeTotalMass, so take the floating one
     floating = Oracle(description, floating=True)
     assert total == pytest.approx(pin.computeTotalMass(floating.model), abs=1e-5)
@@ -231,8 +269,12 @@ def test_joint_limits(description: RobotDescription, robot: UsdRobot) -> None:
 
 def test_flat_layout_and_names(description: RobotDescription, robot: UsdRobot) -> None:
     assert all(prim.GetParent() == robot.robot for prim in robot.bodies.values())
-    assert robot.root == "pelvis"
     assert len(robot.bodies) == len(description.joints) + 1
+    assert set(description.foot_bodies) <= set(robot.bodies)
+    if description in QUADRUPEDS:
+        assert robot.root == ("base" if description is GO2_DESCRIPTION else "trunk")
+        return
+    assert robot.root == "pelvis"
     assert "torso_link" in robot.bodies
     assert ("waist_yaw_link" in robot.bodies) == (description is G1_29DOF_DESCRIPTION)
 
@@ -250,12 +292,12 @@ def test_soles_reach_the_ground_at_the_default_pose() -> None:
     assert standing_height(load_model(G1_DESCRIPTION), G1_DESCRIPTION) == pytest.approx(0.7492 + 0.0354, abs=1e-4)
 
 
-def test_visual_meshes_cover_the_robot(robot: UsdRobot) -> None:
+def test_visual_meshes_cover_the_robot(g1: UsdRobot) -> None:
     """Every body shows a mesh; together they are as large as a G1 (about 1.3 m tall, shoulders 0.45 m wide)."""
-    shown = {name: prim.GetChild("visuals").GetChildren() for name, prim in robot.bodies.items()}
+    shown = {name: prim.GetChild("visuals").GetChildren() for name, prim in g1.bodies.items()}
     assert all(meshes and all(mesh.IsA(UsdGeom.Mesh) for mesh in meshes) for meshes in shown.values())
     assert not any(mesh.HasAPI(UsdPhysics.CollisionAPI) for meshes in shown.values() for mesh in meshes)
-    box = UsdGeom.BBoxCache(Usd.TimeCode.Default(), [UsdGeom.Tokens.default_]).ComputeWorldBound(robot.robot)
+    box = UsdGeom.BBoxCache(Usd.TimeCode.Default(), [UsdGeom.Tokens.default_]).ComputeWorldBound(g1.robot)
     size = box.ComputeAlignedRange().GetSize()
     assert 1.2 < size[2] < 1.4
     assert 0.35 < size[1] < 0.6
@@ -263,16 +305,16 @@ def test_visual_meshes_cover_the_robot(robot: UsdRobot) -> None:
     assert 10_000 < faces < 60_000
 
 
-def test_thinned_meshes_keep_their_bounds(robot: UsdRobot) -> None:
-    foot = robot.bodies["left_ankle_roll_link"].GetChild("visuals").GetChildren()
+def test_thinned_meshes_keep_their_bounds(g1: UsdRobot) -> None:
+    foot = g1.bodies["left_ankle_roll_link"].GetChild("visuals").GetChildren()
     points = np.concatenate([np.array(UsdGeom.Mesh(mesh).GetPointsAttr().Get()) for mesh in foot])
     # facts.md section 5: x -0.066 to 0.142, y +-0.038, lowest z -0.0354
     np.testing.assert_allclose(points.min(axis=0), [-0.066, -0.038, -0.0354], atol=0.004)
     np.testing.assert_allclose(points.max(axis=0)[:2], [0.142, 0.038], atol=0.004)
 
 
-def test_contact_shapes_are_few_and_where_they_should_be(robot: UsdRobot) -> None:
-    shapes = [prim for prim in Usd.PrimRange(robot.robot) if prim.HasAPI(UsdPhysics.CollisionAPI)]
+def test_contact_shapes_are_few_and_where_they_should_be(g1: UsdRobot) -> None:
+    shapes = [prim for prim in Usd.PrimRange(g1.robot) if prim.HasAPI(UsdPhysics.CollisionAPI)]
     carriers = {shape.GetParent().GetParent().GetName() for shape in shapes}
     both = {f"{side}_{part}_link" for side in ("left", "right") for part in ("ankle_roll", "knee", "hip_yaw")}
     assert both | {"pelvis", "torso_link"} <= carriers
@@ -286,3 +328,43 @@ def test_leg_joints_are_homies_order() -> None:
     names = [name.removeprefix("left_").removesuffix("_joint") for name in G1_LEG_JOINTS[:6]]
     assert names == ["hip_pitch", "hip_roll", "hip_yaw", "knee", "ankle_pitch", "ankle_roll"]
     assert [name.replace("left", "right") for name in G1_LEG_JOINTS[:6]] == list(G1_LEG_JOINTS[6:])
+
+
+def test_quadrupeds_joints_are_himlocos_order() -> None:
+    # Isaac Gym's order of a URDF whose legs are called FL, FR, RL, RR, typed out here on purpose
+    order = "FL_hip FL_thigh FL_calf FR_hip FR_thigh FR_calf RL_hip RL_thigh RL_calf RR_hip RR_thigh RR_calf".split()
+    for one in QUADRUPEDS:
+        assert [joint.removesuffix("_joint") for joint in one.action_joints] == order
+
+
+@pytest.mark.parametrize(
+    ("one", "thigh", "calf", "angles"),
+    [
+        (A1_DESCRIPTION, 0.2, 0.2, (0.8, 1.0)),
+        (GO1_DESCRIPTION, 0.213, 0.213, (0.8, 1.0)),
+        (GO2_DESCRIPTION, 0.213, 0.213, (0.8, 1.0)),
+        (ALIENGO_DESCRIPTION, 0.25, 0.25, (0.8, 0.8)),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_how_high_quadrupeds_stand(one: RobotDescription, thigh: float, calf: float, angles: tuple[float, ...]) -> None:
+    """The leg that reaches down farthest, worked by hand: thigh and calf in the plane that the hip's roll tilts."""
+    tilt = 0.0 if one is ALIENGO_DESCRIPTION else 0.1
+    sideways = {"a1": 0.0838, "go1": 0.08, "go2": 0.0955, "aliengo": 0.0868}[one.name]
+    reach = max(thigh * np.cos(a) + calf * np.cos(a - 1.5) for a in angles) * np.cos(tilt) - sideways * np.sin(tilt)
+    radius = {"a1": 0.02, "go1": 0.02, "go2": 0.022, "aliengo": 0.0265}[one.name]
+    assert standing_height(load_model(one), one) == pytest.approx(reach + radius, abs=1e-4)
+
+
+def test_the_aliengos_right_is_its_left_in_a_mirror() -> None:
+    """Of every link: the mass, the centre and the inertia; of the hips the limits too."""
+    model = load_model(ALIENGO_DESCRIPTION)
+    flip = np.diag([1.0, -1.0, 1.0])
+    for leg in ("F", "R"):
+        for part in ("hip", "thigh", "foot"):
+            left, right = (model.bodies[f"{leg}{side}_{part}"].inertial for side in "LR")
+            assert left.mass == right.mass
+            np.testing.assert_allclose(flip @ left.com, right.com, atol=1e-12)
+            np.testing.assert_allclose(flip @ left.inertia @ flip, right.inertia, atol=1e-12)
+        left, right = (model.joints[f"{leg}{side}_hip_joint"] for side in "LR")
+        assert (left.lower, left.upper) == (-right.upper, -right.lower)

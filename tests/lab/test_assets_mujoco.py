@@ -19,9 +19,11 @@ import pinocchio as pin
 import pytest
 
 from himloco_lab.assets.description import RobotDescription, is_contactless
-from himloco_lab.assets.g1 import G1_29DOF_DESCRIPTION, G1_DESCRIPTION, G1_FOOT_BODIES
+from himloco_lab.assets.g1 import G1_DESCRIPTION, G1_FOOT_BODIES
 from himloco_lab.assets.height_field import HeightField
 from himloco_lab.assets.mjcf_builder import DEFAULT_KEY, GROUND, make_spec
+
+from .test_assets_model import ALL, HUMANOIDS, TOTAL_MASS
 
 GRAVITY = 9.81  # [m/s^2]
 
@@ -48,7 +50,7 @@ class Oracle:
         return q
 
 
-@pytest.fixture(scope="module", params=[G1_DESCRIPTION, G1_29DOF_DESCRIPTION], ids=["27", "29"])
+@pytest.fixture(scope="module", params=ALL, ids=lambda one: one.name)
 def description(request: pytest.FixtureRequest) -> RobotDescription:
     return request.param
 
@@ -83,8 +85,8 @@ def _link_pose(model: mujoco.MjModel, data: mujoco.MjData, link: str) -> np.ndar
 def test_every_link_pose_and_the_centre_of_mass(description: RobotDescription, model: mujoco.MjModel) -> None:
     oracle, data, rng = Oracle(description), mujoco.MjData(model), np.random.default_rng(0)
     links = [f.name for f in oracle.model.frames if f.type == pin.FrameType.BODY and f.name != "universe"]
-    assert len(links) == 39
-    for _ in range(100):
+    assert len(links) == 39 or description not in HUMANOIDS
+    for _ in range(100 if description in HUMANOIDS else 20):
         root, positions = _random_state(model, description.joints, rng)
         _place(model, data, root, positions)
         q = oracle.configuration(root, positions)
@@ -100,7 +102,7 @@ def test_every_link_pose_and_the_centre_of_mass(description: RobotDescription, m
 
 def test_mass(description: RobotDescription, model: mujoco.MjModel) -> None:
     assert model.body_mass.sum() == pytest.approx(pin.computeTotalMass(Oracle(description).model), abs=1e-6)
-    assert model.body_mass.sum() == pytest.approx(33.341, abs=1e-3)  # facts.md section 5
+    assert model.body_mass.sum() == pytest.approx(TOTAL_MASS[description.name], abs=6e-3)
 
 
 def test_joint_space_inertia(description: RobotDescription, model: mujoco.MjModel) -> None:
@@ -162,20 +164,21 @@ def test_the_soles_carry_the_weight(description: RobotDescription) -> None:
     data = mujoco.MjData(model)
     mujoco.mj_resetDataKeyframe(model, data, model.key(DEFAULT_KEY).id)
     stance = data.qpos[7:].copy()
-    upward: dict[str, list[float]] = {foot: [] for foot in G1_FOOT_BODIES}
+    feet = description.foot_bodies
+    upward: dict[str, list[float]] = {foot: [] for foot in feet}
     for step in range(1500):
         data.ctrl[:] = 0.0
         data.qfrc_applied[6:] = 400.0 * (stance - data.qpos[7:]) - 8.0 * data.qvel[6:]
         mujoco.mj_step(model, data)
         if step >= 1000 and step % 5 == 0:
-            for foot in G1_FOOT_BODIES:
+            for foot in feet:
                 upward[foot].append(_ground_force(model, data, foot)[2])
     total = sum(np.mean(forces) for forces in upward.values())
     assert total == pytest.approx(model.body_mass.sum() * GRAVITY, rel=0.01)
-    assert np.mean(upward[G1_FOOT_BODIES[0]]) == pytest.approx(np.mean(upward[G1_FOOT_BODIES[1]]), rel=0.1)
-    assert 0.7 < data.qpos[2] < 0.8
+    assert np.mean(upward[feet[0]]) == pytest.approx(np.mean(upward[feet[1]]), rel=0.1)
+    assert model.key(DEFAULT_KEY).qpos[2] - 0.08 < data.qpos[2] < model.key(DEFAULT_KEY).qpos[2]
     others = {model.body(model.geom_bodyid[g]).name for c in data.contact for g in c.geom} - {"world"}
-    assert others == set(G1_FOOT_BODIES)
+    assert others == set(feet)
 
 
 def _ground_force(model: mujoco.MjModel, data: mujoco.MjData, body: str) -> np.ndarray:
@@ -212,7 +215,7 @@ def test_who_collides_with_whom(description: RobotDescription, model: mujoco.MjM
         frozenset(pair) for pair in itertools.combinations(carriers, 2) if is_contactless(*sorted(pair), description)
     }
     assert pairs == expected
-    assert frozenset(G1_FOOT_BODIES) not in pairs
+    assert frozenset(description.foot_bodies[:2]) not in pairs
     assert len(description.contacts) == model.ngeom - 1
 
 

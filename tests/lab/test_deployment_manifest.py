@@ -18,12 +18,12 @@ import yaml
 
 from himloco_lab.assets.g1 import G1_JOINTS, G1_LEG_JOINTS
 from himloco_lab.deployment.files import digest, find_policy, load_manifest
-from himloco_lab.deployment.homie import homie_manifest
 from himloco_lab.deployment.manifest import Manifest
 from himloco_lab.deployment.schema import ManifestError
+from himloco_lab.deployment.untrained import untrained_manifest
 
 ROBOT = "himloco_lab.assets.g1.g1_description:G1_DESCRIPTION"
-MANIFEST = homie_manifest(ROBOT)
+MANIFEST = untrained_manifest(ROBOT)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_what_must_be_there(content: dict[str, Any], key: str) -> None:
 @pytest.mark.parametrize("robot", ["no.module:X", "himloco_lab.assets:load_model", "nonsense"])
 def test_a_robot_that_is_none(robot: str) -> None:
     with pytest.raises(ManifestError, match=robot.partition(":")[0]):
-        homie_manifest(robot)
+        untrained_manifest(robot)
 
 
 def _export(folder: Path, make_onnx: Callable[..., Path], content: dict[str, Any], inside: bool = True) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from himloco_lab.evaluation import velocities
 from himloco_lab.evaluation.commands import tracking_commands
 from himloco_lab.evaluation.metrics import Recording, join, mean_and_ci95, per_robot, summarise
 from himloco_lab.evaluation.results import survived
@@ -242,3 +243,44 @@ def test_restless_arms_follow_homies_distribution() -> None:
         assert np.abs(reached).mean() == pytest.approx(mean, rel=0.08)
         assert (reached > 0.0).mean() == pytest.approx(0.5, abs=0.03)
         np.testing.assert_allclose(targets[24, :robots, 0] - 0.2, reached / 2, atol=1e-9)
+
+
+def test_one_height_for_all_leaves_a_smaller_grid() -> None:
+    ranges = SimpleNamespace(lin_vel_x=(-1.0, 1.0), lin_vel_y=(-1.0, 1.0), ang_vel_z=(-2.0, 2.0), height=(0.3, 0.3))
+    grid = tracking_commands(ranges)
+    assert 50 < len(grid) == len(set(grid)) < 64
+    assert {command[3] for command in grid} == {0.3}
+
+
+def test_velocities_are_the_papers_rows() -> None:
+    """Errors of two robots worked by hand: one runs 0.3 m/s too fast and turns 0.1 rad/s too little, one falls."""
+    chosen = velocities.trials(["smooth_slope", "stairs_up"], robots=2)
+    assert {(one.ground, one.test, one.size) for one in chosen} == {
+        *(("slopes", test, size) for test in ("lin", "ang", "combined") for size in (1.0, 2.0)),
+        *(("stairs", test, 1.0) for test in ("lin", "ang", "combined")),
+    }
+    assert len(chosen) == 9 * 4 * 2
+    commands = velocities.commands_of(chosen, 0.3, seed=1)
+    for one, command in zip(chosen, commands, strict=True):
+        assert abs(command[0]) <= one.size
+        assert abs(command[1]) <= 1.0
+        assert (command[:2] == 0.0).all() == (one.test == "ang")
+        assert (command[2] == 0.0) == (one.test == "lin")
+    generator = SimpleNamespace(sub_terrains={"flat": 0, "smooth_slope": 0, "stairs_up": 0}, num_cols=9)
+    cfg = SimpleNamespace(scene=SimpleNamespace(terrain=SimpleNamespace(terrain_generator=generator)))
+    rows, columns = velocities.places(chosen, cfg)
+    assert set(rows) == {1, 2, 3, 4}
+    assert {(one.kind, int(column)) for one, column in zip(chosen, columns, strict=True)} == {
+        ("smooth_slope", 4),
+        ("stairs_up", 7),
+    }
+    pair = chosen[:2]
+    recorded = recording(
+        command=np.array([[1.0, 0.0, 0.5, 0.3]] * 2), measured=np.tile([1.18, 0.24, 0.4, 0.3], (STEPS, 2, 1))
+    )
+    recorded.alive[-1, 1] = False
+    (row,) = velocities.summarise_velocities(recorded, pair)
+    assert (row["ground"], row["test"], row["size"], row["robots"], row["falls"]) == ("slopes", "lin", 1.0, 2, 1)
+    assert row["error_lin"] == pytest.approx(0.3)  # hypot(0.18, 0.24)
+    assert row["error_ang"] == pytest.approx(0.1)
+    assert (row["published_lin"], row["published_ang"]) == (0.073, None)  # facts 1.3

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -209,3 +210,18 @@ def test_without_a_terminal_there_are_no_keys(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(sys, "stdin", nothing)
         with keyboard.terminal_keys() as keys:
             assert keys is None
+
+
+def test_frames_are_turned_round_for_a_policy_that_wants_the_newest_first(
+    make_onnx: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Six frames of 45: the same file with the rows of its weights in the other order does the same."""
+    layout = TaskLayout(("policy",), (270,), 12, frames=6)
+    observations = TensorDict({"policy": torch.randn(4, 270)}, batch_size=4)
+    policy = open_policy(str(make_onnx(tmp_path / "policy.onnx", inputs=270)), layout, newest_first=True)
+    weights = 0.01 * np.random.default_rng(0).standard_normal((270, 12))
+    by_frame = weights.reshape(6, 45, 12)[::-1].reshape(270, 12)
+    expected = observations["policy"].numpy() @ by_frame
+    np.testing.assert_allclose(policy(observations).numpy(), expected, atol=1e-5)
+    plain = open_policy(str(tmp_path / "policy.onnx"), layout)(observations)
+    assert not torch.allclose(plain, policy(observations), atol=1e-3)

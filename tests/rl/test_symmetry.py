@@ -11,6 +11,9 @@ from dummy_env import DummyEnv
 from tensordict import TensorDict
 
 from himloco_rl.extensions import (
+    FRONT_BACK,
+    LEFT_RIGHT,
+    MirrorPlane,
     MirrorSettings,
     ObservationGroup,
     ObservationLayout,
@@ -226,3 +229,66 @@ def test_the_dummy_task_itself_is_symmetric() -> None:
         obs_other, reward_other, *_ = other.step(symmetry.mirror_actions(actions))
         torch.testing.assert_close(reward_one, reward_other)
         torch.testing.assert_close(symmetry.mirror_observations("critic", obs_one["critic"]), obs_other["critic"])
+
+
+QUADRUPED = tuple(f"{leg}_{joint}_joint" for leg in ("FL", "FR", "RL", "RR") for joint in ("hip", "thigh", "calf"))
+
+
+def quadruped_layout(**ranges: tuple[float, float]) -> ObservationLayout:
+    """HIMLoco's 45 values, and what only the critic knows; joints of a kind have the same range."""
+    kinds = {"hip": (-0.8, 0.8), "thigh": (-1.0, 1.0), "calf": (-2.5, 2.5)} | ranges
+    policy = (
+        ObservationTerm("velocity_command", 3),
+        ObservationTerm("base_ang_vel", 3),
+        ObservationTerm("projected_gravity", 3),
+        ObservationTerm("joint_pos", 12, joint_names=QUADRUPED),
+        ObservationTerm("joint_vel", 12, joint_names=QUADRUPED),
+        ObservationTerm("actions", 12),
+    )
+    privileged = (ObservationTerm("external_force", 3), ObservationTerm("height_scan", 187, points=grid_points()))
+    groups = {
+        "policy": ObservationGroup("policy", policy, 6, "time"),
+        "critic": ObservationGroup("critic", policy + privileged),
+    }
+    return ObservationLayout(groups, QUADRUPED, {name: kinds[name.split("_")[1]] for name in QUADRUPED})
+
+
+@pytest.mark.parametrize(
+    ("plane", "order", "hip", "swing", "frame", "flipped"),
+    [
+        # FL FR RL RR becomes FR FL RR RL: hips turn the other way, legs swing alike
+        (LEFT_RIGHT, (1, 0, 3, 2), -1, 1, [1, -2, -3, -4, 5, -6, 7, -8, 9], 0),
+        # FL FR RL RR becomes RL RR FL FR: hips turn alike, legs swing the other way
+        (FRONT_BACK, (2, 3, 0, 1), 1, -1, [-1, 2, -3, 4, -5, -6, -7, 8, 9], 1),
+    ],
+    ids=["left-right", "front-back"],
+)
+def test_a_quadruped_at_both_planes(
+    plane: MirrorPlane, order: tuple[int, ...], hip: int, swing: int, frame: list[float], flipped: int
+) -> None:
+    """Against the map written by hand: command, angular velocity, gravity, legs, force, ground."""
+    symmetry = SymmetryMap(quadruped_layout(), plane=plane)
+    critic = torch.arange(1.0, 236.0)[None]
+    mirrored = symmetry.mirror_observations("critic", critic)[0]
+    assert mirrored[:9].tolist() == frame
+
+    def legs(values: torch.Tensor) -> list[float]:
+        by_leg = values.view(4, 3)[list(order)] * torch.tensor([hip, swing, swing])
+        return by_leg.flatten().tolist()
+
+    for start in (9, 21, 33):
+        assert mirrored[start : start + 12].tolist() == legs(critic[0, start : start + 12])
+    assert mirrored[45:48].tolist() == ([46.0, -47.0, 48.0] if plane is LEFT_RIGHT else [-46.0, 47.0, 48.0])
+    assert torch.equal(mirrored[48:], critic[0, 48:].view(11, 17).flip(flipped).flatten())  # rows are y
+    history = torch.randn(3, 270)
+    once = symmetry.mirror_observations("policy", history)
+    assert torch.equal(symmetry.mirror_observations("policy", once), history)
+
+
+def test_knees_that_all_bend_one_way_have_no_image_front_to_back() -> None:
+    layout = quadruped_layout(calf=(-2.7, -0.9))
+    SymmetryMap(layout)
+    with pytest.raises(ValueError, match=r"'FL_calf_joint' moves from -2\.7 to -0\.9 rad.*front-back.*no such"):
+        SymmetryMap(layout, plane=FRONT_BACK)
+    with pytest.raises(ValueError, match=r"plane 'up-down'.*left-right and front-back"):
+        MirrorSettings.from_cfg({"plane": "up-down"})

@@ -50,6 +50,9 @@ class HIMSymmetryCfg(RslRlSymmetryCfg):
     mirror_estimator: bool = True
     """Whether the estimator learns from mirrored batches as well."""
 
+    plane: Literal["left-right", "front-back"] = "left-right"
+    """Where the mirror stands; few robots are symmetric front to back, and one that is not is refused."""
+
 
 @configclass
 class HIMAlgorithmCfg(RslRlPpoAlgorithmCfg):

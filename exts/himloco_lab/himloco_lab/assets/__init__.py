@@ -8,11 +8,14 @@ This package loads without Isaac Lab and without a USD runtime; :mod:`~himloco_l
 """
 
 from .description import ActuatorSpec, Contact, Primitive, RobotDescription, UrdfSource
-from .urdf import RigidBodyModel, load_model
+from .policy_layout import PolicyLayout
+from .rigid_body import RigidBodyModel
+from .urdf import load_model
 
 __all__ = [
     "ActuatorSpec",
     "Contact",
+    "PolicyLayout",
     "Primitive",
     "RigidBodyModel",
     "RobotDescription",

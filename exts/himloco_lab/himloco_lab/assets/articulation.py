@@ -11,9 +11,10 @@ from isaaclab_newton.sim.schemas import NewtonArticulationCfg
 from isaaclab_physx.sim.schemas import PhysxArticulationCfg, PhysxRigidBodyCfg
 
 from .description import RobotDescription
+from .rigid_body import RigidBodyModel
 from .spawner import RobotUsdFileCfg, find_description
 from .stance import standing_height
-from .urdf import RigidBodyModel, load_model
+from .urdf import load_model
 
 SOFT_LIMIT_FACTOR = 0.975
 """Share of the joint range within which no limit penalty is due (HOMIE's reward settings)."""

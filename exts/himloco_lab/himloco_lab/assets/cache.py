@@ -19,7 +19,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from .description import RobotDescription
-from .urdf import RigidBodyModel, load_model
+from .rigid_body import RigidBodyModel
+from .urdf import load_model
 from .usd_builder import BUILDER_VERSION, write_usd
 
 LOCK_TIMEOUT = 300.0
@@ -67,7 +68,9 @@ def input_hash(description: RobotDescription, model: RigidBodyModel) -> str:
     """Return a hex digest of all that the built file depends on."""
     digest = hashlib.sha256(f"{BUILDER_VERSION}\n{description!r}\n".encode())
     digest.update(description.urdf.locate().read_bytes())
-    meshes = sorted({visual.mesh for body in model.bodies.values() for visual in body.visuals})
+    meshes = sorted(
+        {visual.shape for body in model.bodies.values() for visual in body.visuals if isinstance(visual.shape, Path)}
+    )
     for mesh in meshes:
         # names and sizes suffice: hashing tens of megabytes at every start would cost more than it tells
         digest.update(f"\n{mesh.name} {mesh.stat().st_size if mesh.is_file() else 'missing'}".encode())

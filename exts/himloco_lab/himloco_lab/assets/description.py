@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from .policy_layout import PolicyLayout
+
 Vector3 = tuple[float, float, float]
 
 
@@ -148,6 +150,18 @@ class RobotDescription:
     default_joint_pos: Mapping[str, float] = field(default_factory=dict)
     """[rad]; joints not named stand at 0."""
 
+    driven_joints: tuple[str, ...] = ()
+    """Joints that a policy moves, in the order of its actions; all of them when empty. Others follow commands."""
+
+    trunk_bodies: tuple[str, ...] = ()
+    """Bodies, beside the root, that touch the ground in a fall only."""
+
+    foot_height: float = 0.0
+    """What the height of the base above the lower foot body's origin lacks of the height that is commanded [m]."""
+
+    policy_layout: PolicyLayout = field(default_factory=PolicyLayout)
+    """What its policies see and do where nothing else is said."""
+
     contactless_pairs: tuple[tuple[str, str], ...] = ()
     """Pairs of regular expressions of body names whose shapes ignore each other."""
 
@@ -167,6 +181,11 @@ class RobotDescription:
         if len(found) != 1:
             raise ValueError(f"Joint '{joint}' of {self.name} must be in one actuator group, found {found}.")
         return self.actuators[found[0]]
+
+    @property
+    def action_joints(self) -> tuple[str, ...]:
+        """The joints that a policy moves, in the order of its actions."""
+        return self.driven_joints or self.joints
 
     def default_pos_of(self, joint: str) -> float:
         """Return the default position of a joint [rad]."""

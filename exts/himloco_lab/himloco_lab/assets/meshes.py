@@ -8,13 +8,16 @@ A robot's CAD meshes hold hundreds of thousands of triangles, far more than a vi
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .urdf import Visual
+from .description import Primitive
+from .rigid_body import Visual
 
 GRID = 0.006
 """Vertices within a cube of this edge become one [m]: about a pixel of a robot that fills a screen."""
@@ -33,7 +36,11 @@ def merge_visuals(visuals: Sequence[Visual]) -> list[TriangleMesh]:
     """Return one thinned mesh per colour."""
     by_color: dict[tuple[float, float, float], list[tuple[np.ndarray, np.ndarray]]] = {}
     for visual in visuals:
-        by_color.setdefault(visual.color, []).append(thin_out(*_load(visual)))
+        if isinstance(visual.shape, Primitive):
+            if max(visual.shape.size) > GRID:  # smaller ones mark a frame and are not meant to be seen
+                by_color.setdefault(visual.color, []).append(_moved(_shape_mesh(visual.shape), visual))
+        else:
+            by_color.setdefault(visual.color, []).append(thin_out(*_moved(_load(visual.shape), visual)))
     merged = []
     for color, parts in by_color.items():
         starts = np.cumsum([0, *(len(vertices) for vertices, _ in parts[:-1])])
@@ -58,12 +65,29 @@ def thin_out(vertices: np.ndarray, faces: np.ndarray, grid: float = GRID) -> tup
     return centres, faces[np.sort(first)]
 
 
-def _load(visual: Visual) -> tuple[np.ndarray, np.ndarray]:
-    """Return a visual's vertices [V, 3] in the body frame and its faces [F, 3]."""
+@functools.lru_cache(maxsize=8)  # four legs show the same files
+def _load(path: Path) -> Any:
+    """Return a mesh file's triangles."""
     import trimesh
 
-    if not visual.mesh.is_file():
-        raise FileNotFoundError(f"No mesh at '{visual.mesh}', which the URDF shows: reinstall the package it is from.")
-    mesh: Any = trimesh.load(visual.mesh, force="mesh", process=False)  # thinning merges equal vertices anyway
+    if not path.is_file():
+        raise FileNotFoundError(f"No mesh at '{path}', which the URDF shows: reinstall the package it is from.")
+    return trimesh.load(path, force="mesh", process=False)  # thinning merges equal vertices anyway
+
+
+def _shape_mesh(primitive: Primitive) -> Any:
+    """Return a primitive's triangles."""
+    import trimesh
+
+    if primitive.kind == "box":
+        return trimesh.creation.box(primitive.size)
+    if primitive.kind == "sphere":
+        return trimesh.creation.icosphere(subdivisions=2, radius=primitive.size[0])
+    make = trimesh.creation.capsule if primitive.kind == "capsule" else trimesh.creation.cylinder
+    return make(radius=primitive.size[0], height=primitive.size[1])
+
+
+def _moved(mesh: Any, visual: Visual) -> tuple[np.ndarray, np.ndarray]:
+    """Return a visual's vertices [V, 3] in the body frame and its faces [F, 3]."""
     vertices = np.asarray(mesh.vertices) * np.asarray(visual.scale)
     return vertices @ visual.pose[:3, :3].T + visual.pose[:3, 3], np.asarray(mesh.faces)

@@ -21,8 +21,9 @@ import numpy as np
 from .description import Contact, Primitive, RobotDescription, is_contactless
 from .height_field import HeightField
 from .meshes import merge_visuals
+from .rigid_body import Body, RevoluteJoint, RigidBodyModel, pose
 from .stance import standing_height
-from .urdf import Body, RevoluteJoint, RigidBodyModel, load_model, pose
+from .urdf import load_model
 
 GROUND = "ground"
 """Name of the ground's geom."""

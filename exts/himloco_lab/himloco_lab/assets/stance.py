@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from .description import Primitive, RobotDescription
-from .urdf import RigidBodyModel, pose
+from .rigid_body import RigidBodyModel, pose
 
 
 def lowest_point(primitive: Primitive, frame: np.ndarray) -> float:

@@ -29,12 +29,12 @@ import numpy as np
 
 from .description import Contact, Primitive, RobotDescription, is_contactless
 from .meshes import merge_visuals
-from .urdf import Body, RevoluteJoint, RigidBodyModel, pose
+from .rigid_body import Body, RevoluteJoint, RigidBodyModel, pose
 
 if TYPE_CHECKING:
     from pxr import Usd
 
-BUILDER_VERSION = "1"
+BUILDER_VERSION = "2"
 """Part of the cache key: raise it whenever the authored file changes for the same inputs."""
 
 ROBOT_PATH = "/Robot"

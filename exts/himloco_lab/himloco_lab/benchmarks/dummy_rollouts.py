@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Random data with the G1 task's observation layout, to time learners without a simulation."""
+"""Random data with the default robot's observation layout, to time learners without a simulation."""
 
 from __future__ import annotations
 
@@ -12,39 +12,8 @@ import torch
 from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
-from himloco_lab.assets.g1 import G1_JOINTS, G1_LEG_JOINTS
-from himloco_rl.extensions import ObservationGroup, ObservationLayout, ObservationTerm
-
-HISTORY = 6
-"""Frames of the policy's group."""
-SCAN_POINTS = tuple((0.1 * x, 0.1 * y) for y in range(-5, 6) for x in range(-8, 9))
-"""Where the height scan measures, 17 x 11 points [m]."""
-
-
-def g1_layout(height_scan: bool) -> ObservationLayout:
-    """Observation layout of the G1 tasks.
-
-    Args:
-        height_scan: With the critic's 187 points, as on Rough.
-    """
-    commands = (ObservationTerm("velocity_command", 3), ObservationTerm("height_command", 1))
-    body = (
-        ObservationTerm("base_ang_vel", 3),
-        ObservationTerm("projected_gravity", 3),
-        ObservationTerm("joint_pos", len(G1_JOINTS), joint_names=tuple(G1_JOINTS)),
-        ObservationTerm("joint_vel", len(G1_JOINTS), joint_names=tuple(G1_JOINTS)),
-        ObservationTerm("actions", len(G1_LEG_JOINTS), joint_names=tuple(G1_LEG_JOINTS)),
-    )
-    velocity = ObservationTerm("base_lin_vel", 3, scale=2.0)
-    scan = (ObservationTerm("height_scan", len(SCAN_POINTS), points=SCAN_POINTS),) if height_scan else ()
-    return ObservationLayout(
-        {
-            "policy": ObservationGroup("policy", (*commands, *body), HISTORY, "time"),
-            "critic": ObservationGroup("critic", (*commands, *body, velocity, *scan)),
-            "estimator": ObservationGroup("estimator", (*body, velocity)),
-        },
-        tuple(G1_LEG_JOINTS),
-    )
+from himloco_lab.tasks.default_robot import default_robot
+from himloco_rl.extensions import ObservationLayout
 
 
 def observations(layout: ObservationLayout, num_envs: int, device: str = "cpu") -> TensorDict:
@@ -61,12 +30,13 @@ class DummyRollouts(VecEnv):
 
         Args:
             num_envs: Number of environments.
-            height_scan: See :func:`g1_layout`.
+            height_scan: With the critic's height scan, as on Rough.
         """
-        self.num_envs, self.num_actions, self.device = num_envs, len(G1_LEG_JOINTS), "cpu"
+        self.observation_layout = default_robot().layout(height_scan)
+        actions = len(self.observation_layout.action_joint_names)
+        self.num_envs, self.num_actions, self.device = num_envs, actions, "cpu"
         self.max_episode_length = 1000
         self.cfg = SimpleNamespace()
-        self.observation_layout = g1_layout(height_scan)
         self.episode_length_buf = torch.zeros(num_envs, dtype=torch.long)
 
     @property

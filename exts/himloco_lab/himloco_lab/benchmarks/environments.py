@@ -10,67 +10,39 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from isaaclab.actuators import IdealPDActuatorCfg, ImplicitActuatorCfg
 from isaaclab.app import launch_simulation
 from isaaclab.envs import ManagerBasedRLEnv, mdp
 from isaaclab.managers import SceneEntityCfg
 from isaaclab.sensors import RayCasterCfg, patterns
 
-from himloco_lab.assets.g1 import G1_LEG_JOINTS, G1_UPPER_JOINTS
+from himloco_lab.assets.description import find_description
+from himloco_lab.assets.urdf import load_model
 from himloco_lab.compat import prepare_process
-from himloco_lab.tasks.locomotion.config.g1.flat_env_cfg import G1FlatEnvCfg
-from himloco_lab.tasks.locomotion.config.g1.rough_env_cfg import BASE, G1RoughEnvCfg
-
-from .stock_g1 import stock_rough_cfg
+from himloco_lab.tasks.default_robot import default_robot, load_config
 
 
 def _rough() -> Any:
-    """Himloco-G1-Rough-v0."""
-    return G1RoughEnvCfg()
+    """The rough task as it is."""
+    return load_config(default_robot().rough)
 
 
 def _flat() -> Any:
-    """Himloco-G1-Flat-v0."""
-    return G1FlatEnvCfg()
-
-
-def _engine_drives() -> Any:
-    """Move the upper body by the engine's own joint drives, as HOMIE does."""
-    cfg: Any = G1RoughEnvCfg()
-    motors = cfg.scene.robot.actuators["explicit"]
-    values = (
-        "stiffness",
-        "damping",
-        "armature",
-        "joint_effort_limit",
-        "actuator_velocity_limit",
-        "joint_velocity_limit",
-    )
-
-    def only(joints: tuple[str, ...], names: tuple[str, ...]) -> dict[str, Any]:
-        return {name: {joint: getattr(motors, name)[joint] for joint in joints} for name in names}
-
-    cfg.scene.robot.actuators = {
-        "explicit": IdealPDActuatorCfg(
-            joint_names_expr=list(G1_LEG_JOINTS), **only(G1_LEG_JOINTS, (*values, "actuator_effort_limit"))
-        ),
-        "implicit": ImplicitActuatorCfg(joint_names_expr=list(G1_UPPER_JOINTS), **only(G1_UPPER_JOINTS, values)),
-    }
-    return cfg
+    """The flat task as it is."""
+    return load_config(default_robot().flat)
 
 
 def _newton_actuators() -> Any:
     """Compute the PD law by Newton's Warp kernels."""
-    cfg = G1RoughEnvCfg()
+    cfg = _rough()
     cfg.sim.use_newton_actuators = True
     return cfg
 
 
 def _ray_caster() -> Any:
     """Scan the terrain by 187 rays a robot."""
-    cfg: Any = G1RoughEnvCfg()
+    cfg = _rough()
     cfg.scene.height_scanner = RayCasterCfg(
-        prim_path=f"{{ENV_REGEX_NS}}/Robot/{BASE}",
+        prim_path=f"{{ENV_REGEX_NS}}/Robot/{load_model(find_description(default_robot().description)).root}",
         update_period=cfg.decimation * cfg.sim.dt,
         offset=RayCasterCfg.OffsetCfg(pos=(0.0, 0.0, 20.0)),
         ray_alignment="yaw",
@@ -86,12 +58,10 @@ def _ray_caster() -> Any:
 CONFIGS: dict[str, Callable[[], Any]] = {
     "rough": _rough,
     "flat": _flat,
-    "stock": stock_rough_cfg,
-    "engine drives": _engine_drives,
     "newton actuators": _newton_actuators,
     "ray caster": _ray_caster,
 }
-"""Configurations by the name of their case."""
+"""Configurations by the name of their case; the robot's own variants come beside them."""
 
 
 @contextlib.contextmanager
@@ -99,12 +69,12 @@ def open_environment(name: str, num_envs: int, seed: int) -> Iterator[ManagerBas
     """Build one of :data:`CONFIGS` in ``ovphysx`` on the CPU.
 
     Args:
-        name: Which one.
+        name: Which one, or which of the robot's own variants.
         num_envs: Number of robots.
         seed: Seed of everything random.
     """
     prepare_process()
-    cfg = CONFIGS[name]()
+    cfg = (CONFIGS | dict(default_robot().variants))[name]()
     cfg.sim.physics = cfg.sim.physics.ovphysx
     cfg.sim.device = "cpu"
     cfg.scene.num_envs = num_envs

@@ -15,13 +15,7 @@ from typing import Any
 import numpy as np
 
 from himloco_lab.cli.errors import FAILURE, CliError
-
-ROBOT = "himloco_lab.assets.g1.g1_description:G1_DESCRIPTION"
-
-
-def stand_policy() -> Path:
-    """The policy that comes along and stands."""
-    return Path(__file__).resolve().parents[1] / "policies" / "g1_stand" / "policy.onnx"
+from himloco_lab.tasks.default_robot import default_robot
 
 
 def measure_tour(robots: int, tour_seconds: float, seed: int) -> dict[str, Any]:
@@ -42,10 +36,10 @@ def measure_tour(robots: int, tour_seconds: float, seed: int) -> dict[str, Any]:
     from himloco_lab.evaluation.tour import run_tour
     from himloco_lab.evaluation.tour_plan import HELD, PHYSICS_DT, make_plan
 
-    one = contestant("stand", stand_policy(), ROBOT)
+    one = contestant("stand", default_robot().policy, default_robot().description)
     manifest = with_physics_dt(one.manifest, PHYSICS_DT)
     policy = one.make_policy(seed, 0)
-    arena = MujocoArena(manifest, find_description(ROBOT), lambda number: policy, range(robots))
+    arena = MujocoArena(manifest, find_description(default_robot().description), lambda number: policy, range(robots))
     plan = make_plan(range(robots), seed, len(arena.links))
     plan = dataclasses.replace(plan, punch_force=np.zeros_like(plan.punch_force))
     command = manifest.command
@@ -70,7 +64,16 @@ def measure_tracking(repository: Path, engine: str, commands: int, robots: int) 
         CliError: If it fails.
     """
     script = str(repository / "scripts" / "evaluate.py")
-    flags = ["--task", "Himloco-G1-Flat-v0", "--device", "cpu", "--policy", str(stand_policy()), "--engine", engine]
+    flags = [
+        "--task",
+        default_robot().flat,
+        "--device",
+        "cpu",
+        "--policy",
+        str(default_robot().policy),
+        "--engine",
+        engine,
+    ]
     sizes = ["--num_commands", str(commands), "--robots", str(robots)]
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()

@@ -21,7 +21,7 @@ from rsl_rl.algorithms import PPO
 from rsl_rl.utils import resolve_callable
 
 from himloco_lab.him_cfg import HIMActorCfg
-from himloco_lab.tasks.locomotion.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg
+from himloco_lab.tasks.default_robot import default_robot, load_config
 from himloco_rl.extensions import mirror_batch
 
 from .dummy_rollouts import DummyRollouts
@@ -128,7 +128,8 @@ def build_learner(case: Learner, env: DummyRollouts, num_steps: int, agent: Any 
         agent: Configuration with the networks' sizes; the Flat task's if None.
         algorithm: Settings of the algorithm that come before the case's own.
     """
-    agent = handle_deprecated_rsl_rl_cfg(agent or G1FlatHIMRunnerCfg(), check_rsl_rl_version())
+    agent = agent or load_config(default_robot().flat, "rsl_rl_cfg_entry_point")
+    agent = handle_deprecated_rsl_rl_cfg(agent, check_rsl_rl_version())
     cfg: dict[str, Any] = copy.deepcopy(to_dict(agent))
     cfg |= {"num_steps_per_env": num_steps, "multi_gpu": None}
     cfg["torch_compile_mode"] = "default" if case.compiled else None

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from himloco_lab.tasks.default_robot import default_robot
+
 from .evaluations import measure_tracking
 from .launches import measure_training
 from .spread import ratio
@@ -114,7 +116,7 @@ def make_parts(repository: Path, sizes: Sizes) -> dict[str, Part]:
         "learner": _learner(sizes),
         "compile": _compile(sizes),
         "evaluation": _evaluation(repository, sizes),
-        "memory": Part([_training(repository, sizes, "rough", "Himloco-G1-Rough-v0", sizes.rough_envs, full=False)]),
+        "memory": Part([_training(repository, sizes, "rough", default_robot().rough, sizes.rough_envs, full=False)]),
     }
 
 
@@ -128,15 +130,15 @@ def _env(sizes: Sizes) -> Part:
         ],
         [
             Ratio("Rough / its physics alone", ("rough", rate), ("rough", physics)),
-            Ratio("Rough / stock G1RoughEnvCfg", ("rough", rate), ("stock", rate)),
-            Ratio("stock G1RoughEnvCfg / its physics alone", ("stock", rate), ("stock", physics)),
+            Ratio("Rough / Isaac Lab's own", ("rough", rate), ("stock", rate)),
+            Ratio("Isaac Lab's own / its physics alone", ("stock", rate), ("stock", physics)),
             Ratio("Flat / its physics alone", ("flat", rate), ("flat", physics)),
         ],
     )
 
 
 def _train(repository: Path, sizes: Sizes) -> Part:
-    task, rate, twice = "Himloco-G1-Flat-v0", "env_steps_per_s", 2 * sizes.flat_envs
+    task, rate, twice = default_robot().flat, "env_steps_per_s", 2 * sizes.flat_envs
     few, many, shared = f"{sizes.flat_envs} robots", f"{twice} robots", f"{twice} robots, two processes"
     return Part(
         [
@@ -226,7 +228,7 @@ def _training(
 
 def _startup(repository: Path, sizes: Sizes) -> Case:
     settings = {
-        "task": "Himloco-G1-Rough-v0",
+        "task": default_robot().rough,
         "processes": 1,
         "num_envs": None,
         "iterations": 1,

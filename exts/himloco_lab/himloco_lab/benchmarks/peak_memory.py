@@ -16,9 +16,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from himloco_lab.tasks.locomotion.config.g1.agents.rsl_rl_him_cfg import G1RoughHIMRunnerCfg
+from himloco_lab.tasks.default_robot import default_robot, load_config
 
-from .dummy_rollouts import DummyRollouts, g1_layout
+from .dummy_rollouts import DummyRollouts
 from .learner import EAGER, Learner, build_learner, collect
 
 _REFERENCE = "himloco_lab.benchmarks.ablations.reference_ppo:ReferencePPO"
@@ -74,9 +74,9 @@ def update_peaks(num_envs: int, num_steps: int, small: tuple[int, int] = (64, 12
         repository's learner with their rows and columns: every row of rollout and minibatch also holds the rest of
         the critic's next observation, and HomieRL's rollout has a mirrored row beside each real one.
     """
-    layout = g1_layout(height_scan=True)
+    layout = default_robot().layout(True)
     rest = (layout.group("critic").dim - layout.group("estimator").dim) * torch.float32.itemsize
-    agent = G1RoughHIMRunnerCfg()
+    agent = _agent()
     rows = num_envs * num_steps
     rows += rows // agent.algorithm.num_mini_batches
 
@@ -94,6 +94,11 @@ def update_peaks(num_envs: int, num_steps: int, small: tuple[int, int] = (64, 12
     }
 
 
+def _agent() -> Any:
+    """The learner of the rough task."""
+    return load_config(default_robot().rough, "rsl_rl_cfg_entry_point")
+
+
 def measure_peak(case: Learner, num_envs: int, num_steps: int) -> int:
     """Bytes that a learner holds at most, from its construction to the end of its first update.
 
@@ -105,7 +110,7 @@ def measure_peak(case: Learner, num_envs: int, num_steps: int) -> int:
     with LiveMemory() as memory:
         env = DummyRollouts(num_envs, height_scan=True)
         settings = {"num_learning_epochs": 1}  # later epochs hold nothing more
-        learner = build_learner(case, env, num_steps, G1RoughHIMRunnerCfg(), **settings)
+        learner = build_learner(case, env, num_steps, _agent(), **settings)
         collect(learner, env, num_steps)
         learner.update()
     return memory.peak

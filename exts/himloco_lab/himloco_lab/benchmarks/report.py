@@ -34,7 +34,7 @@ _NOTES = {
         " of its physics alone."
     ),
     "writes": (
-        "Himloco-G1-Rough-v0 as it is, and with one thing done another way: *engine drives* moves the upper body by the"
+        "The rough task as it is, and with one thing done another way: *engine drives* moves the upper body by the"
         " engine's joint drives, *newton actuators* computes the PD law by Warp kernels, *ray caster*"
         " scans the ground with 187 rays a robot."
     ),
@@ -55,13 +55,13 @@ _NOTES = {
         " rollout and update contain the compilation."
     ),
     "evaluation": (
-        "The policy that stands (`policies/g1_stand`). *Tour* is in MuJoCo, 2 ms a physics step, all robots in one"
+        "The policy that stands and comes along. *Tour* is in MuJoCo, 2 ms a physics step, all robots in one"
         " process on one core, without punches so that robots stay on their feet; only the time they stood counts. Aim:"
-        " at least 10 robot-seconds a second. *Tracking* is `scripts/evaluate.py` on Himloco-G1-Flat-v0 from the"
+        " at least 10 robot-seconds a second. *Tracking* is `scripts/evaluate.py` on the flat task from the"
         " command to the report. Aim: under 300 s."
     ),
     "memory": (
-        "Largest resident memory of a training on Himloco-G1-Rough-v0 (aim: at most 3 GB), and what a rollout of the"
+        "Largest resident memory of a training on the rough task (aim: at most 3 GB), and what a rollout of the"
         " reference's full size holds, computed from the shapes. The peak is that of everything PyTorch holds at once"
         " in a rollout and an update of that size with the Rough task's networks: counted tensor by tensor in two small"
         " updates and extended in proportion to the samples. The public codes' peaks are those of the same networks"
@@ -190,12 +190,12 @@ def _train_tables(part: dict[str, Any]) -> list[str]:
         for case, runs in part["runs"].items()
     ]
     head = ["total [env-steps/s]", "collection alone [env-steps/s]", "collection [s/iteration]"]
-    return [table(["Himloco-G1-Flat-v0", *head, "learning [s/iteration]", "peak memory [GB]"], rows)]
+    return [table(["Flat", *head, "learning [s/iteration]", "peak memory [GB]"], rows)]
 
 
 def _startup_tables(part: dict[str, Any]) -> list[str]:
     rows = [["first iteration [s]", _column(part["runs"]["rough"], "first_iteration_s", 1)]]
-    return [table(["Himloco-G1-Rough-v0, default number of robots", "median (range)"], rows)]
+    return [table(["Rough, default number of robots", "median (range)"], rows)]
 
 
 def _learner_tables(part: dict[str, Any]) -> list[str]:

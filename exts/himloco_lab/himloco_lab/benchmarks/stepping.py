@@ -14,7 +14,7 @@ from .environments import open_environment
 from .timers import time_parts
 
 ACTION_STD = 0.6
-"""Standard deviation of the random actions: what an untrained policy of the G1 tasks draws."""
+"""Standard deviation of the random actions: what an untrained policy draws."""
 BLOCK = 10
 """Environment steps between two looks at physics alone."""
 PHYSICS_BLOCK = 4

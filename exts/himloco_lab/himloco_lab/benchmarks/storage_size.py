@@ -12,12 +12,10 @@ import torch
 from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 
+from himloco_lab.tasks.default_robot import default_robot
 from himloco_rl.storage import HIMRolloutStorage
 
-from .dummy_rollouts import g1_layout, observations
-
-ACTIONS = 12
-"""Actions of the G1 tasks."""
+from .dummy_rollouts import observations
 
 
 def storage_sizes(num_envs: int, num_steps: int) -> dict[str, int]:
@@ -31,15 +29,16 @@ def storage_sizes(num_envs: int, num_steps: int) -> dict[str, int]:
         Bytes of ``himloco_rl``; of ``rsl_rl``, which lacks what HIM needs beyond PPO; and of ``HIMLoco``, whose storage
         holds the critic's observation of this step and of the next one as a whole.
     """
-    obs = observations(g1_layout(height_scan=True), num_envs, "meta")
-    him = HIMRolloutStorage(num_envs, num_steps, obs, ["estimator"], ["policy", "critic"], [ACTIONS], device="meta")
+    layout = default_robot().layout(True)
+    obs, actions = observations(layout, num_envs, "meta"), len(layout.action_joint_names)
+    him = HIMRolloutStorage(num_envs, num_steps, obs, ["estimator"], ["policy", "critic"], [actions], device="meta")
     seen = obs.select("policy", "critic")
-    stock = RolloutStorage("rl", num_envs, num_steps, seen, [ACTIONS], "meta")
+    stock = RolloutStorage("rl", num_envs, num_steps, seen, [actions], "meta")
     # rsl_rl allocates the distribution's parameters (mean, standard deviation) with the first transition
-    late = 2 * num_envs * num_steps * ACTIONS * torch.float32.itemsize
+    late = 2 * num_envs * num_steps * actions * torch.float32.itemsize
     # HIMLoco: both observations, the critic's next one, action, mean, deviation, five scalars, and a byte for done
     policy, critic = (seen[group].shape[-1] for group in ("policy", "critic"))
-    reference = policy + 2 * critic + 3 * ACTIONS + 5
+    reference = policy + 2 * critic + 3 * actions + 5
     return {
         "himloco_rl": him.nbytes,
         "rsl_rl": _bytes_held(stock) + late,

@@ -19,6 +19,7 @@ from himloco_lab.cli.errors import FAILURE, CliError, run_command, suggestion
 from himloco_lab.cli.overrides import resolve_configs
 from himloco_lab.cli.parser import Parser
 from himloco_lab.cli.registry import find_task
+from himloco_lab.tasks.default_robot import default_robot
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,7 +44,8 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Campaign]:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="1 2 3 when left out.")
     parser.add_argument("--samples", type=int, default=1_500_000, help="Environment steps of each run, 1500000.")
     parser.add_argument("--num_envs", type=int, default=256, help="Robots, 256.")
-    parser.add_argument("--task", default="Himloco-G1-Flat-v0", help="Himloco-G1-Flat-v0 when left out.")
+    flat = default_robot().flat
+    parser.add_argument("--task", default=flat, help=f"{flat} when left out.")
     parser.add_argument("--device", default="cpu", help="cpu when left out.")
     parser.add_argument(
         "--disturbances",

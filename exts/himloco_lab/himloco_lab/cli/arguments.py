@@ -25,6 +25,9 @@ from himloco_lab.cli.parser import Parser
 AGENT_ENTRY = "rsl_rl_cfg_entry_point"
 """Key under which a task registers its learner's configuration."""
 
+OLDEST_FIRST, NEWEST_FIRST = "oldest-first", "newest-first"
+"""Orders in which a policy may have been given its frames; the first is this repository's."""
+
 _LARGEST = 2**31 - 1
 BOUNDS: dict[str, tuple[float, float]] = {
     "num_envs": (1, _LARGEST),
@@ -145,6 +148,7 @@ def play_parser() -> Parser:
     played.add_argument(
         "--policy", type=str, default=None, help="zero, random, or an ONNX or TorchScript file, whatever trained it."
     )
+    _add_history(parser)
     parser.add_argument(
         "--max_steps", type=int, default=None, help="Number of steps to play; until Ctrl-C when omitted."
     )
@@ -167,7 +171,7 @@ def play_parser() -> Parser:
     return parser
 
 
-SUITES = ("tracking", "robustness", "tour")
+SUITES = ("tracking", "robustness", "velocities", "tour")
 """Suites of ``scripts/evaluate.py``."""
 ENGINES = ("physx", "isaacsim_physx", "ovphysx", "newton_mjwarp", "mujoco")
 """Engines of ``scripts/evaluate.py``: the tasks' presets, and MuJoCo without Isaac Lab."""
@@ -188,6 +192,7 @@ def evaluate_parser() -> Parser:
     parser.add_argument(
         "--policy", type=str, nargs="+", default=None, help="zero, random, ONNX or TorchScript files, any number."
     )
+    _add_history(parser)
     parser.add_argument(
         "--suite", type=str, nargs="+", choices=SUITES, default=["tracking"], help="What to measure, one or several."
     )
@@ -199,7 +204,7 @@ def evaluate_parser() -> Parser:
         default=None,
         help="Engines, one or several; the task's own, or what physics=NAME says, when omitted.",
     )
-    parser.add_argument("--num_commands", type=int, default=64, help="Commands of the tracking suite's grid.")
+    parser.add_argument("--num_commands", type=int, default=None, help="Commands of the tracking suite's grid; 64.")
     parser.add_argument("--robots", type=int, default=4, help="Robots for each command, and for each difficulty.")
     parser.add_argument("--duration", type=float, default=8.0, help="Seconds under the command, from 3 on.")
     parser.add_argument(
@@ -219,6 +224,25 @@ def evaluate_parser() -> Parser:
     _add_launcher_args(parser)
     parser.set_defaults(num_envs=None)
     return parser
+
+
+def _add_history(parser: Parser) -> None:
+    parser.add_argument(
+        "--history",
+        choices=(OLDEST_FIRST, NEWEST_FIRST),
+        default=OLDEST_FIRST,
+        help="Order of the frames that the --policy files were trained with; HIMLoco's have the newest first.",
+    )
+
+
+def check_history(history: str, has_files: bool) -> None:
+    """Refuse an order of frames where there is no file that it could belong to.
+
+    Raises:
+        CliError: If frames shall be turned round for checkpoints, which were trained here.
+    """
+    if history != OLDEST_FIRST and not has_files:
+        raise CliError(f"--history {history}: is for files that --policy names; checkpoints are {OLDEST_FIRST}")
 
 
 def _add_launcher_args(parser: argparse.ArgumentParser) -> None:

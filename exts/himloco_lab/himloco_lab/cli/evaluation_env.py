@@ -35,10 +35,10 @@ def measure_in_env(args: argparse.Namespace, unit: Unit, bar: Progress) -> dict[
     env_cfg.scene.num_envs = job.num_robots
     steps = job.num_steps(env_cfg.sim.dt * env_cfg.decimation)
     make_nominal(env_cfg, job.num_steps(1.0), job.physics_dt)
-    if any(one.group == "terrain" for one in unit.conditions):
+    if unit.trials or any(one.group == "terrain" for one in unit.conditions):
         from himloco_lab.evaluation.robustness import spread_terrain
 
-        spread_terrain(env_cfg)
+        spread_terrain(env_cfg, columns=3 if unit.trials else 1)  # robots that run stay on their kind of ground
     check_launch(env_cfg, args)
     set_hydra_args(list(unit.engine.overrides))
 
@@ -51,7 +51,7 @@ def measure_in_env(args: argparse.Namespace, unit: Unit, bar: Progress) -> dict[
     with launch_simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
         vec_env = open_env(args.task, env_cfg, agent_cfg, recorded, cleanup)
         named = source.path or source.name
-        policy = open_any(vec_env, args.task, agent_cfg, named, source.is_checkpoint, args.seed)
+        policy = open_any(vec_env, args.task, agent_cfg, named, source.is_checkpoint, args.seed, args.history)
 
         from himloco_lab.evaluation.env_arena import EnvArena
         from himloco_lab.evaluation.suites import result_of, run_job
@@ -64,6 +64,8 @@ def measure_in_env(args: argparse.Namespace, unit: Unit, bar: Progress) -> dict[
 
         if unit.suite == "robustness":
             return _robustness(arena, unit, on_step)
+        if unit.suite == "velocities":
+            return _velocities(arena, unit, on_step)
         return result_of(run_job(arena, job, range(job.num_robots), on_step))
 
 
@@ -100,3 +102,15 @@ def _robustness(arena: Any, unit: Unit, on_step: Any) -> dict[str, Any]:
     )
     rows = summarise_robustness(recording, chosen)
     return {"rows": rows, "largest": largest_survived(rows)}
+
+
+def _velocities(arena: Any, unit: Unit, on_step: Any) -> dict[str, Any]:
+    """Let every robot follow its command on its ground."""
+    from himloco_lab.evaluation.conditions import place
+    from himloco_lab.evaluation.recorder import record
+    from himloco_lab.evaluation.velocities import places, summarise_velocities
+
+    job = unit.job
+    place(arena.env, *places(unit.trials, arena.env.cfg))
+    recording = record(arena, job.commands, np.array(job.rest), job.seconds, job.seed, on_step=on_step)
+    return {"rows": summarise_velocities(recording, unit.trials)}

@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.progress import Progress
 
+from himloco_lab.cli.arguments import NEWEST_FIRST
 from himloco_lab.cli.errors import FAILURE, CliError
 from himloco_lab.cli.evaluation_plan import Source, Unit
 from himloco_lab.deployment.schema import ManifestError
@@ -42,7 +43,8 @@ def measure_in_mujoco(args: argparse.Namespace, unit: Unit, folder: Path, bar: P
     source = unit.source
     path = _exported(args, source, folder) if source.is_checkpoint else source.path
     try:
-        one = contestant(source.name, path, str(unit.engine.env_cfg.scene.robot.spawn.robot))
+        newest_first = args.history == NEWEST_FIRST and not source.is_checkpoint
+        one = contestant(source.name, path, str(unit.engine.env_cfg.scene.robot.spawn.robot), newest_first)
         task = bar.add_task(unit.key, total=unit.job.num_robots)
         return result_of(measure(one, unit.job, lambda robots: bar.advance(task, robots)))
     except ManifestError as error:

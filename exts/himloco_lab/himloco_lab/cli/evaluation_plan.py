@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from isaaclab_rl.entrypoints.common import apply_env_overrides
 
+from himloco_lab.cli.arguments import OLDEST_FIRST, check_history
 from himloco_lab.cli.checks import check_configs, check_launch
 from himloco_lab.cli.errors import CliError, suggestion
 from himloco_lab.cli.loading import policy_file
@@ -23,6 +24,7 @@ from himloco_lab.cli.runs import find_checkpoint, log_root
 if TYPE_CHECKING:
     from himloco_lab.evaluation.robustness import Condition
     from himloco_lab.evaluation.suites import Job
+    from himloco_lab.evaluation.velocities import Trial
 
 MUJOCO = "mujoco"
 _NAMES = {"OvPhysxCfg": "ovphysx", "PhysxCfg": "isaacsim_physx", "NewtonCfg": "newton_mjwarp"}
@@ -61,6 +63,8 @@ class Unit:
     job: Job
     conditions: tuple[Condition, ...]
     """What is difficult for each robot, in the robustness suite."""
+    trials: tuple[Trial, ...]
+    """What each robot is put through, in the velocities suite."""
     settings: dict[str, Any]
     """What decides the numbers, beside the code."""
 
@@ -115,6 +119,7 @@ def sources_of(args: argparse.Namespace, agent_cfg: Any) -> list[Source]:
         path = policy_file(name)
         label = name if path is None else f"{path.absolute().parent.name}/{path.name}"
         sources.append(Source(label, path, is_checkpoint=False))
+    check_history(args.history, any(source.path and not source.is_checkpoint for source in sources))
     names = [source.name for source in sources]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -133,32 +138,35 @@ def units_of(
     units: list[Unit] = []
     for suite in dict.fromkeys(args.suite):
         for engine in engines:
-            if suite == "robustness" and engine.name == MUJOCO:
+            if suite in ("robustness", "velocities") and engine.name == MUJOCO:
                 raise CliError(
-                    "the robustness suite runs in Isaac Lab's engines only: leave mujoco out of --engine, or choose"
+                    f"the {suite} suite runs in Isaac Lab's engines only: leave mujoco out of --engine, or choose"
                     " --suite tracking tour"
                 )
         for source in sources:
             for engine in engines:
-                job, conditions = _job(args, suite, engine.env_cfg)
+                job, conditions, trials = _job(args, suite, engine.env_cfg)
                 if engine.name != MUJOCO:
                     check_num_envs(job.num_robots, engine.env_cfg.sim.device)
-                units.append(Unit(suite, source, engine, job, conditions, _settings(args, overrides, job, source)))
+                settings = _settings(args, overrides, job, source)
+                units.append(Unit(suite, source, engine, job, conditions, trials, settings))
     return units
 
 
-def _job(args: argparse.Namespace, suite: str, env_cfg: Any) -> tuple[Job, tuple[Condition, ...]]:
-    """Return the job of a suite, and its conditions if it has any."""
+def _job(args: argparse.Namespace, suite: str, env_cfg: Any) -> tuple[Job, tuple[Condition, ...], tuple[Trial, ...]]:
+    """Return the job of a suite, and its conditions or trials if it has any."""
     import numpy as np
 
     from himloco_lab.evaluation.commands import tracking_commands
     from himloco_lab.evaluation.robustness import commands_of
     from himloco_lab.evaluation.suites import Job
+    from himloco_lab.evaluation.velocities import SECONDS
 
     ranges = env_cfg.commands.base_velocity.ranges
     rest = (0.0, 0.0, 0.0, float(ranges.height[1]))
     limits = np.array([ranges.lin_vel_x, ranges.lin_vel_y, ranges.ang_vel_z]).T
     chosen: tuple[Condition, ...] = ()
+    trials: tuple[Trial, ...] = ()
     seconds = args.duration
     if suite == "tracking":
         try:
@@ -168,10 +176,24 @@ def _job(args: argparse.Namespace, suite: str, env_cfg: Any) -> tuple[Job, tuple
     elif suite == "tour":
         seconds = args.tour_duration
         commands = np.tile(rest, (args.runs, 1))
+    elif suite == "velocities":
+        trials, commands = _trials(args, env_cfg, rest[3])
+        seconds = SECONDS
     else:
         chosen = _conditions(args, env_cfg)
         commands = commands_of(chosen, rest[3])
-    return Job(suite, args.seed, seconds, commands, rest, limits), chosen
+    return Job(suite, args.seed, seconds, commands, rest, limits), chosen, trials
+
+
+def _trials(args: argparse.Namespace, env_cfg: Any, height: float) -> tuple[tuple[Trial, ...], Any]:
+    """Return the trials of the velocities suite and their commands."""
+    from himloco_lab.evaluation.robustness import terrain_kinds
+    from himloco_lab.evaluation.velocities import commands_of, trials
+
+    found = trials(list(terrain_kinds(env_cfg)[0]), args.robots)
+    if not found:
+        raise CliError(f"--suite velocities: {args.task} has level ground only; name the robot's Rough task")
+    return found, commands_of(found, height, args.seed)
 
 
 def _conditions(args: argparse.Namespace, env_cfg: Any) -> tuple[Condition, ...]:
@@ -199,8 +221,10 @@ def _settings(args: argparse.Namespace, overrides: list[str], job: Job, source: 
         "overrides": overrides,
         "sha256": hashlib.sha256(source.path.read_bytes()).hexdigest() if source.path else None,
     }
+    if args.history != OLDEST_FIRST:
+        settings["history"] = args.history
     if job.suite == "tracking":
-        settings["commands"] = args.num_commands
+        settings["commands"] = job.num_robots // args.robots
     if job.suite == "robustness":
         settings["groups"] = args.groups
     return settings

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from himloco_lab.cli.arguments import OLDEST_FIRST
 from himloco_lab.cli.errors import FAILURE, CliError
 from himloco_lab.cli.runs import recorded_agent
 
@@ -165,7 +166,13 @@ def policy_file(name: str) -> Path | None:
 
 
 def open_any(
-    vec_env: RslRlVecEnvWrapper, task: str, agent_cfg: Any, named: Path | str, is_checkpoint: bool, seed: int
+    vec_env: RslRlVecEnvWrapper,
+    task: str,
+    agent_cfg: Any,
+    named: Path | str,
+    is_checkpoint: bool,
+    seed: int,
+    history: str = OLDEST_FIRST,
 ) -> EnvPolicy:
     """Open a policy of whatever kind, and see that it fits the task.
 
@@ -176,18 +183,22 @@ def open_any(
         named: A checkpoint, or what ``--policy`` names.
         is_checkpoint: Which of the two.
         seed: Of the random policy.
+        history: Order of the frames that a file's policy was trained with.
 
     Raises:
         CliError: If it cannot be opened or does not fit.
     """
     from himloco_lab.playing.policies import PolicyError, layout_of, open_policy
+    from himloco_rl.extensions import ObservationLayout
 
     if is_checkpoint:
         checkpoint = Path(named)
         return load_runner(vec_env, task, agent_cfg, recorded_agent(checkpoint), checkpoint).get_inference_policy()
-    layout = layout_of(vec_env.get_observations(), agent_cfg.obs_groups["actor"], vec_env.num_actions)
+    groups = agent_cfg.obs_groups["actor"]
+    frames = ObservationLayout.from_env(vec_env.unwrapped).group(groups[0]).history_length
+    layout = layout_of(vec_env.get_observations(), groups, vec_env.num_actions, frames)
     try:
-        return open_policy(str(named), layout, seed=seed)
+        return open_policy(str(named), layout, seed=seed, newest_first=history != OLDEST_FIRST)
     except PolicyError as error:
         raise CliError(str(error), FAILURE) from None
 

@@ -21,7 +21,7 @@ from isaaclab_rl.entrypoints.common import (
     video_playback_steps,
 )
 
-from himloco_lab.cli.arguments import parse, play_parser
+from himloco_lab.cli.arguments import check_history, parse, play_parser
 from himloco_lab.cli.checks import check_configs, check_launch, check_video
 from himloco_lab.cli.errors import FAILURE, CliError, run_command
 from himloco_lab.cli.filming import films_without_kit, open_film, plan_film, told_in_a_line
@@ -43,6 +43,7 @@ def main(argv: list[str] | None = None) -> int:
 def _play(argv: list[str]) -> None:
     args, overrides = parse(play_parser(), argv)
     args.task = find_task(args.task, args.agent).id
+    check_history(args.history, args.policy is not None and policy_file(args.policy) is not None)
     env_cfg, agent_cfg = resolve_configs(args.task, args.agent, overrides, play_mode=not args.train_env_cfg)
     apply_env_overrides(args, env_cfg, apply_device=False)
     apply_device(args, overrides, env_cfg, agent_cfg)
@@ -69,7 +70,8 @@ def _play(argv: list[str]) -> None:
     ranges = copy.deepcopy(env_cfg.commands.base_velocity.ranges)  # before a curriculum narrows them
     with launch_simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
         vec_env = open_env(args.task, env_cfg, agent_cfg, recorded, cleanup)
-        policy = open_any(vec_env, args.task, agent_cfg, checkpoint or args.policy, args.policy is None, env_cfg.seed)
+        named = checkpoint or args.policy
+        policy = open_any(vec_env, args.task, agent_cfg, named, args.policy is None, env_cfg.seed, args.history)
 
         from himloco_lab.playing.session import PlaySession
 

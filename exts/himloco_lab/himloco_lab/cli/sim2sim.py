@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from himloco_lab.deployment.policy import Policy
     from himloco_lab.deployment.rollout import Report
 
-DEFAULT_ROBOT = "himloco_lab.assets.g1.g1_description:G1_DESCRIPTION"
-
 RESET_NOISE = 0.02
 """Half-width of the noise on joint positions at a reset [rad]: without it every seed and every fall would be alike."""
 
@@ -165,11 +163,12 @@ def _simulate(args: argparse.Namespace) -> None:
 
 def _load(args: argparse.Namespace) -> tuple[Manifest, Policy]:
     from himloco_lab.deployment.files import find_policy
-    from himloco_lab.deployment.homie import homie_manifest
     from himloco_lab.deployment.policy import OnnxPolicy, RandomPolicy, ZeroPolicy
+    from himloco_lab.deployment.untrained import untrained_manifest
+    from himloco_lab.tasks.default_robot import default_robot
 
     if args.policy in ("zero", "random"):
-        manifest = homie_manifest(args.robot or DEFAULT_ROBOT)
+        manifest = untrained_manifest(args.robot or default_robot().description)
         return manifest, ZeroPolicy(manifest) if args.policy == "zero" else RandomPolicy(manifest, args.seed)
     manifest, onnx = find_policy(Path(args.policy))
     return manifest, OnnxPolicy(manifest, onnx)

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,10 +28,6 @@ Array = np.ndarray
 FALL_TILT = 0.9273
 """Angle between the base's z axis and the vertical beyond which a robot has fallen [rad]: arccos 0.6."""
 
-FOOT_HEIGHT = 0.02
-"""Added to the base's height above the lower ankle, as the height command is defined [m]."""
-
-_TRUNK = r"pelvis|torso.*|trunk|base.*"  # bodies that touch the ground in a fall only
 _BLOWN_UP = [int(getattr(mujoco.mjtWarning, f"mjWARN_BADQ{what}")) for what in ("POS", "VEL", "ACC")]
 
 
@@ -103,8 +98,8 @@ class MujocoRobot:
         self._places = {name: place for place, name in enumerate(manifest.joint_names)}
         self._root = self.model.body(1).id
         self._feet = [self.model.body(name).id for name in description.foot_bodies]
-        names = [self.model.body(body).name for body in range(self.model.nbody)]
-        self._trunk = {body for body, name in enumerate(names) if re.fullmatch(_TRUNK, name)} | {self._root}
+        self._foot_height = description.foot_height
+        self._trunk = {self._root, *(self.model.body(name).id for name in description.trunk_bodies)}
         self._ground = self.model.geom(GROUND).id
         self._terrain = terrain
         scan = manifest.observation.scan
@@ -233,8 +228,8 @@ class MujocoRobot:
 
     @property
     def base_height(self) -> float:
-        """Height of the base above the lower ankle plus :data:`FOOT_HEIGHT` [m]: what the height command means."""
-        return float(self.data.xpos[self._root, 2] - self.data.xpos[self._feet, 2].min()) + FOOT_HEIGHT
+        """Height of the base above the lower foot, plus the description's ``foot_height`` [m]: what is commanded."""
+        return float(self.data.xpos[self._root, 2] - self.data.xpos[self._feet, 2].min()) + self._foot_height
 
     @property
     def tilt(self) -> float:

@@ -15,7 +15,11 @@ Command = tuple[float, float, float, float]
 """vx, vy, yaw rate, base height."""
 
 
-def tracking_commands(ranges: Any, count: int = 64) -> list[Command]:
+MOST = 64
+"""Commands of a grid where nobody says how many."""
+
+
+def tracking_commands(ranges: Any, count: int | None = None) -> list[Command]:
     """Return the grid of the tracking suite, within what the task draws from.
 
     Standing comes first; then eight forward speeds, six sideways, six turning speeds and six heights, each alone, and
@@ -23,7 +27,7 @@ def tracking_commands(ranges: Any, count: int = 64) -> list[Command]:
 
     Args:
         ranges: ``lin_vel_x``, ``lin_vel_y``, ``ang_vel_z``, ``height``, each (low, high).
-        count: How many of them.
+        count: How many of them; None takes :data:`MOST`, or all where there are fewer, as with one height for all.
 
     Raises:
         ValueError: If there are not so many.
@@ -46,6 +50,7 @@ def tracking_commands(ranges: Any, count: int = 64) -> list[Command]:
     combined += [(0.0, *c[1:]) for c in itertools.product(*halves) if c[0] == halves[0][0]]
     grid += [(vx, vy, yaw, upright) for vx, vy, yaw in combined]
     unique = list(dict.fromkeys(tuple(round(value, 4) for value in command) for command in grid))
+    count = min(MOST, len(unique)) if count is None else count
     if not 1 <= count <= len(unique):
         raise ValueError(f"{count} commands: the grid has 1 to {len(unique)}")
     return [(vx, vy, yaw, height) for vx, vy, yaw, height in unique[:count]]

@@ -146,7 +146,7 @@ class EnvArena:
         turned = euler_xyz_from_quat(pose[:, 3:])[2] - self._start_yaw
         turned = torch.atan2(turned.sin(), turned.cos())
         force = self._env.scene[SENSOR].data.net_normal_forces_w.torch[:, self._soles.body_ids, 2]
-        speed = data.body_lin_vel_w.torch[:, self._feet.body_ids, :2].norm(dim=-1)
+        speed = data.body_link_lin_vel_w.torch[:, self._feet.body_ids, :2].norm(dim=-1)
         values = {
             "velocity": torch.cat([data.root_lin_vel_b.torch[:, :2], data.root_ang_vel_b.torch[:, 2:]], dim=1),
             "height": self._gait.base_height(),

@@ -56,7 +56,12 @@ def overview(entries: Sequence[Entry]) -> str:
 def tables(entries: Sequence[Entry]) -> list[tuple[str, list[str], list[list[str]]]]:
     """Return suite, header and rows of every table of the overview."""
     found = []
-    for suite, make in (("tracking", _tracking), ("robustness", _robustness), ("tour", _tour)):
+    for suite, make in (
+        ("tracking", _tracking),
+        ("robustness", _robustness),
+        ("velocities", _velocities),
+        ("tour", _tour),
+    ):
         mine = of_suite(entries, suite)
         if mine:
             header, rows = make(mine)
@@ -90,6 +95,19 @@ def _robustness(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
         cells += [number(entry["largest"].get(kind)) for kind in directions]
         rows.append([entry["policy"], entry["engine"], *cells])
     return header, rows
+
+
+def _velocities(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
+    units = {"lin": "m/s", "ang": "rad/s", "combined": "m/s, rad/s"}
+    rows = []
+    for entry in entries:
+        for row in entry["rows"]:
+            cells = [f"{row['ground']}, {row['test']} ±{row['size']:g} {units[row['test']]}", str(row["robots"])]
+            cells += [str(row["falls"]), _with_interval(row, "error_lin"), _with_interval(row, "error_ang")]
+            cells += [number(row["published_lin"]), number(row["published_ang"])]
+            rows.append([entry["policy"], entry["engine"], *cells])
+    errors = ["error lin [m/s]", "error ang [rad/s]"]
+    return ["ground, command", "robots", "falls", *errors, *(f"{name}, HIM's paper" for name in errors)], rows
 
 
 def _tour(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:

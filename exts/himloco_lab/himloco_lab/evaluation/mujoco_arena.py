@@ -135,7 +135,7 @@ class MujocoArena:
 
 
 def _horizontal_speed(robot: MujocoRobot, body: int) -> float:
-    """Speed over the ground of a body's centre of mass [m/s]."""
+    """Speed over the ground of a body's origin [m/s]."""
     velocity = np.zeros(6)
-    mujoco.mj_objectVelocity(robot.model, robot.data, mujoco.mjtObj.mjOBJ_BODY, body, velocity, 0)
+    mujoco.mj_objectVelocity(robot.model, robot.data, mujoco.mjtObj.mjOBJ_XBODY, body, velocity, 0)
     return float(np.hypot(velocity[3], velocity[4]))

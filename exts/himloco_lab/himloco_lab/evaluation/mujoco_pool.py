@@ -16,10 +16,10 @@ import numpy as np
 
 from himloco_lab.assets.description import find_description
 from himloco_lab.deployment.files import find_policy, open_session
-from himloco_lab.deployment.homie import homie_manifest
 from himloco_lab.deployment.manifest import Manifest, Tensor
 from himloco_lab.deployment.policy import OnnxPolicy, Policy, RandomPolicy, ZeroPolicy
 from himloco_lab.deployment.schema import ManifestError
+from himloco_lab.deployment.untrained import untrained_manifest
 
 from .suites import Job, join, run_job
 
@@ -75,26 +75,27 @@ class _TorchScriptPolicy:
         return self._policy(TensorDict({"obs": batch}, batch_size=1)).double().numpy()[0]
 
 
-def contestant(name: str, path: Path | None, robot: str) -> Contestant:
-    """Find the manifest of a policy; HOMIE's layout for one that has none.
+def contestant(name: str, path: Path | None, robot: str, newest_first: bool = False) -> Contestant:
+    """Find the manifest of a policy; for one that has none, the layout of its robot.
 
     Args:
         name: ``zero`` or ``random``, if there is no file.
         path: An ONNX or TorchScript file.
         robot: The task's robot, as ``"module:NAME"``.
+        newest_first: Whether the file's policy was trained with the newest frame first, whatever its manifest says.
 
     Raises:
-        ManifestError: If it has a manifest that is not sound, or does not fit HOMIE's layout without one.
+        ManifestError: If it has a manifest that is not sound, or does not fit the robot's layout without one.
     """
     if path is None:
-        return Contestant(homie_manifest(robot), None, name)
+        return Contestant(untrained_manifest(robot), None, name)
     beside = path.with_suffix(".onnx")
     try:
         manifest, _ = find_policy(beside if path.suffix != ".onnx" and beside.is_file() else path)
     except ManifestError as error:
         if "has no manifest" not in str(error) and path.suffix == ".onnx":
             raise
-        manifest = homie_manifest(robot)
+        manifest = untrained_manifest(robot)
         if path.suffix == ".onnx":
             session = open_session(path)
             source, target = session.get_inputs()[0].name, session.get_outputs()[0].name
@@ -103,6 +104,9 @@ def contestant(name: str, path: Path | None, robot: str) -> Contestant:
                 input=Tensor(source, manifest.input.width),
                 output=Tensor(target, manifest.output.width),
             )
+    if newest_first:
+        turned = dataclasses.replace(manifest.observation, history_order="newest-first")
+        manifest = dataclasses.replace(manifest, observation=turned)
     found = Contestant(manifest, path)
     found.make_policy(0, 0)  # says what does not fit
     return found

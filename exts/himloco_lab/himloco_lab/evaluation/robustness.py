@@ -95,12 +95,12 @@ def terrain_kinds(env_cfg: Any) -> tuple[dict[str, list[int]], int]:
     return {kind: [column] for column, kind in enumerate(generator.sub_terrains)}, LEVELS
 
 
-def spread_terrain(env_cfg: Any) -> None:
-    """Give every kind of ground one column, with all levels."""
+def spread_terrain(env_cfg: Any, columns: int = 1) -> None:
+    """Give every kind of ground the same number of columns, with all levels."""
     generator = env_cfg.scene.terrain.terrain_generator
-    generator.num_rows, generator.num_cols = LEVELS, len(generator.sub_terrains)
+    generator.num_rows, generator.num_cols = LEVELS, columns * len(generator.sub_terrains)
     for kind in generator.sub_terrains.values():
-        kind.proportion = 1.0 / generator.num_cols
+        kind.proportion = 1.0 / len(generator.sub_terrains)
 
 
 def commands_of(chosen: Sequence[Condition], height: float) -> Array:

@@ -3,11 +3,11 @@
 
 """The tour: twelve waypoints in a minute, a punch on every segment, arms that never rest.
 
-The public description of the task on which G1 policies are ranked gives: 60 s, 12 waypoints, control at 50 Hz, physics
-at 2 ms; robots held in a shared stance for 3 s and then released; on every segment one punch on a random joint's link
-in a random direction for 0.08 s, up to 600 N; arms that walk at random throughout; the share of runs completed as the
-score, with position and yaw error, mean survival, energy and vibration. What it leaves open is decided here, each
-choice beside its constant, and told in docs/evaluation.md.
+The public description of the task on which policies of a humanoid are ranked gives: 60 s, 12 waypoints, control at 50
+Hz, physics at 2 ms; robots held in a shared stance for 3 s and then released; on every segment one punch on a random
+joint's link in a random direction for 0.08 s, up to 600 N; arms that walk at random throughout; the share of runs
+completed as the score, with position and yaw error, mean survival, energy and vibration. What it leaves open is decided
+here, each choice beside its constant, and told in docs/evaluation.md.
 """
 
 from __future__ import annotations

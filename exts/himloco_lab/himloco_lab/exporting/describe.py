@@ -13,7 +13,7 @@ import torch
 
 from himloco_lab.assets.description import find_description
 from himloco_lab.assets.urdf import load_model
-from himloco_lab.deployment.homie import describe_joint
+from himloco_lab.deployment.untrained import describe_joint
 from himloco_rl.extensions import ObservationLayout, ObservationTerm
 
 FORMAT = "himloco-policy/1"

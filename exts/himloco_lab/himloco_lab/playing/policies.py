@@ -37,6 +37,8 @@ class TaskLayout:
     """Columns of each group."""
     num_actions: int
     """Actions per robot."""
+    frames: int = 1
+    """Frames of the first group, oldest first."""
 
     @property
     def width(self) -> int:
@@ -49,15 +51,17 @@ class TaskLayout:
         return f"[N, {self.width}] ({parts}; frames oldest first) -> [N, {self.num_actions}]"
 
 
-def layout_of(observations: TensorDict, groups: Sequence[str], num_actions: int) -> TaskLayout:
+def layout_of(observations: TensorDict, groups: Sequence[str], num_actions: int, frames: int = 1) -> TaskLayout:
     """Return the layout of a task from one of its observations.
 
     Args:
         observations: Group -> ``[N, W]``.
         groups: Groups of the actor.
         num_actions: Actions per robot.
+        frames: Frames of the first group.
     """
-    return TaskLayout(tuple(groups), tuple(int(observations[group].shape[-1]) for group in groups), num_actions)
+    widths = tuple(int(observations[group].shape[-1]) for group in groups)
+    return TaskLayout(tuple(groups), widths, num_actions, frames)
 
 
 class EnvPolicy(Protocol):
@@ -93,6 +97,26 @@ class RandomActions(ZeroActions):
         """Return random actions, shape ``[N, A]``."""
         zeros = super().__call__(observations)
         return torch.randn(zeros.shape, generator=self._generator).to(zeros.device)
+
+
+class NewestFirst:
+    """A policy that was trained with the newest frame first, as HIMLoco's are, given frames oldest first."""
+
+    def __init__(self, policy: EnvPolicy, layout: TaskLayout) -> None:
+        """Note where the frames are.
+
+        Args:
+            policy: What acts.
+            layout: Of the task; its first group is the history.
+        """
+        self._policy, self._group, self._frames = policy, layout.groups[0], layout.frames
+
+    def __call__(self, observations: TensorDict) -> torch.Tensor:
+        """Return raw actions, shape ``[N, A]``."""
+        history = observations[self._group]
+        turned = history.unflatten(-1, (self._frames, -1)).flip(-2).flatten(-2)
+        given = {str(name): observations[name] for name in observations.keys()} | {self._group: turned}  # noqa: SIM118
+        return self._policy(TensorDict(given, batch_size=observations.batch_size))
 
 
 class FilePolicy:
@@ -189,13 +213,14 @@ def _holds_code(path: Path) -> bool:
         return any("/code/" in name for name in archive.namelist())
 
 
-def open_policy(name: str, layout: TaskLayout, seed: int = 0) -> EnvPolicy:
+def open_policy(name: str, layout: TaskLayout, seed: int = 0, newest_first: bool = False) -> EnvPolicy:
     """Return the policy called *name*.
 
     Args:
         name: ``zero``, ``random``, or the path of an ONNX or TorchScript file.
         layout: What it must fit.
         seed: Of the random policy.
+        newest_first: Whether a file's policy was trained with the newest frame first.
 
     Raises:
         PolicyError: If it cannot be opened or does not fit.
@@ -204,4 +229,5 @@ def open_policy(name: str, layout: TaskLayout, seed: int = 0) -> EnvPolicy:
         return ZeroActions(layout)
     if name == "random":
         return RandomActions(layout, seed)
-    return FilePolicy(Path(name).expanduser(), layout)
+    policy = FilePolicy(Path(name).expanduser(), layout)
+    return NewestFirst(policy, layout) if newest_first else policy

@@ -23,7 +23,7 @@ class PlayViewer(ViserVisualizer):
     """The viewer of ``scripts/play.py``."""
 
     _steering: Steering | None = None
-    _sliders: tuple[Any, ...] = ()
+    _sliders: tuple[tuple[int, Any], ...] = ()
     _table: Any = None
     _follow: Any = None
     _shown_at = 0.0
@@ -49,9 +49,11 @@ class PlayViewer(ViserVisualizer):
         with gui.add_folder("Command", order=-2.0):
             self._table = gui.add_markdown("")
             for index, axis in enumerate(steering.axes):
+                if axis.low == axis.high:
+                    continue  # nothing to choose
                 slider = gui.add_slider(axis.label, axis.low, axis.high, 0.01, steering.command[index])
                 slider.on_update(lambda event, index=index: steering.set(index, float(event.target.value)))
-                sliders.append(slider)
+                sliders.append((index, slider))
             gui.add_button("Stand").on_click(lambda _: steering.rest())
         self._sliders = tuple(sliders)
         with gui.add_folder("Robot", order=-1.0):
@@ -78,7 +80,8 @@ class PlayViewer(ViserVisualizer):
             for axis, wanted, found in zip(self._steering.axes, self._steering.command, measured, strict=True)
         ]
         self._table.content = "\n".join(["| | command | measured |", "|---|---:|---:|", *rows])
-        for slider, wanted in zip(self._sliders, self._steering.command, strict=True):
+        for index, slider in self._sliders:
+            wanted = self._steering.command[index]
             if abs(slider.value - wanted) > 5e-3:  # the keyboard or "Stand" moved it
                 slider.value = wanted
 

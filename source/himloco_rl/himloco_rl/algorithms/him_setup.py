@@ -36,7 +36,7 @@ from rsl_rl.utils import resolve_class, resolve_obs_groups, resolve_optimizer
 from tensordict import TensorDict
 from torch import nn
 
-from himloco_rl.extensions import MirrorSettings, ObservationLayout, SymmetryMap
+from himloco_rl.extensions import PLANES, MirrorSettings, ObservationLayout, SymmetryMap
 from himloco_rl.modules import VELOCITY_DIM
 from himloco_rl.storage import HIMRolloutStorage
 
@@ -91,7 +91,8 @@ def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) 
     symmetry = None
     if mirror.enabled:
         used = dict.fromkeys(name for names in groups.values() for name in names)
-        symmetry = SymmetryMap(layout, mirror.term_kinds, mirror.joint_axes, list(used)).to(device)
+        plane = PLANES[mirror.plane]
+        symmetry = SymmetryMap(layout, mirror.term_kinds, mirror.joint_axes, list(used), plane).to(device)
     storage = HIMRolloutStorage(
         env.num_envs,
         cfg["num_steps_per_env"],

@@ -3,10 +3,15 @@
 
 """Names of observations and the mirror map made from them."""
 
+from .mirror_plane import FRONT_BACK, LEFT_RIGHT, PLANES, MirrorPlane
 from .observation_layout import NotFiniteError, ObservationGroup, ObservationLayout, ObservationTerm
 from .symmetry import MirrorSettings, SymmetryMap, mirror_batch
 
 __all__ = [
+    "FRONT_BACK",
+    "LEFT_RIGHT",
+    "PLANES",
+    "MirrorPlane",
     "MirrorSettings",
     "NotFiniteError",
     "ObservationGroup",

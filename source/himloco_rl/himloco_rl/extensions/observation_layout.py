@@ -11,7 +11,7 @@ finished layout as its attribute ``observation_layout``.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -101,6 +101,8 @@ class ObservationLayout:
     """Groups by name."""
     action_joint_names: tuple[str, ...]
     """The joint of each action value."""
+    joint_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Least and largest angle of joints [rad], where they are known."""
 
     def group(self, name: str) -> ObservationGroup:
         """Look a group up by name."""
@@ -123,7 +125,7 @@ class ObservationLayout:
             )
         action_joints = _action_joint_names(base)
         groups = {name: _read_group(base, name) for name in manager.active_terms}
-        return cls(groups, action_joints)
+        return cls(groups, action_joints, _joint_ranges(base))
 
     def check(self, observations: Any) -> None:
         """Compare with observations (group -> [N, D]): every group present must have the width the layout gives."""
@@ -170,7 +172,8 @@ class ObservationLayout:
             name: ObservationGroup(**{**group, "terms": tuple(ObservationTerm(**term) for term in group["terms"])})
             for name, group in record["groups"].items()
         }
-        return cls(groups, tuple(record["action_joint_names"]))
+        ranges = {name: (low, high) for name, (low, high) in record["joint_ranges"].items()}
+        return cls(groups, tuple(record["action_joint_names"]), ranges)
 
     def _describe_nonfinite(self, name: str, values: torch.Tensor, when: str) -> str:
         """The message for :meth:`describe_not_finite`."""
@@ -275,6 +278,17 @@ def _action_joint_names(base: Any) -> tuple[str, ...]:
             joints = [f"{term_name}[{i}]" for i in range(term.action_dim)]
         names += list(joints)
     return tuple(names)
+
+
+def _joint_ranges(base: Any) -> dict[str, tuple[float, float]]:
+    """Ranges of the robot's joints; none where it does not tell them."""
+    try:
+        robot = base.scene["robot"]
+        limits = robot.data.joint_pos_limits
+        rows = getattr(limits, "torch", limits)[0].tolist()
+        return {name: (row[0], row[1]) for name, row in zip(robot.joint_names, rows, strict=True)}
+    except (AttributeError, KeyError, TypeError):
+        return {}
 
 
 def _get(owner: Any, key: str, *default: Any) -> Any:

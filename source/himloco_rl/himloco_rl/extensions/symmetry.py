@@ -1,10 +1,10 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The mirror map of a robot that is symmetric about its sagittal (x-z) plane, derived from names.
+"""The mirror map of a robot that is symmetric about a plane, the sagittal (x-z) one as a rule, derived from names.
 
-Mirroring y -> −y maps a state to another possible state. On the flattened observations it is a permutation with signs:
-joints swap sides, and a value flips if its quantity does.
+Mirroring, y -> −y for example, maps a state to another possible state. On the flattened observations it is a
+permutation with signs: joints swap sides, and a value flips if its quantity does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from typing import Any
 import torch
 from tensordict import TensorDict
 
+from .mirror_plane import LEFT_RIGHT, PLANES, MirrorPlane
 from .observation_layout import ObservationLayout, ObservationTerm
+
+RANGE_TOLERANCE = 0.05
+"""How far the ranges of a joint and its mirror image may differ [rad]."""
 
 SignedIndex = tuple[int, float]
 """Where a mirrored value comes from, and its sign."""
@@ -30,6 +34,7 @@ TERM_KINDS: dict[str, str] = {
     "base_lin_vel": "vector",
     "base_ang_vel": "pseudovector",
     "projected_gravity": "vector",
+    "external_force": "vector",
     "joint_pos": "joints",
     "joint_pos_rel": "joints",
     "joint_vel": "joints",
@@ -40,13 +45,6 @@ TERM_KINDS: dict[str, str] = {
 }
 """What each observation term is, by its name."""
 
-VECTOR_SIGNS: dict[str, tuple[float, ...]] = {
-    "vector": (1.0, -1.0, 1.0),  # a reflection flips the component along its normal, y
-    "pseudovector": (-1.0, 1.0, -1.0),  # and the other two of an angular velocity or torque
-    "twist_command": (1.0, -1.0, -1.0),  # (v_x, v_y, ω_z)
-}
-"""Signs of the kinds that have fixed components."""
-
 JOINT_AXES: dict[str, str] = {
     "roll": "x",
     "yaw": "z",
@@ -56,20 +54,6 @@ JOINT_AXES: dict[str, str] = {
     "hip|HAA|abduction": "x",  # a joint called hip and nothing more is a quadruped's abduction
 }
 """Axis a joint turns about, by the first pattern found in its name."""
-
-AXIS_SIGNS: dict[str, float] = {"x": -1.0, "y": 1.0, "z": -1.0}
-"""Rotations about x and z reverse in the mirror, those about y do not: an angle is a pseudovector's component."""
-
-SIDES: tuple[tuple[str, str, str], ...] = (
-    # (pattern of the side within a name, one side, other side)
-    (r"^(FL|FR)(?=_)", "FL", "FR"),
-    (r"^(RL|RR)(?=_)", "RL", "RR"),
-    (r"^(LF|RF)(?=_)", "LF", "RF"),
-    (r"^(LH|RH)(?=_)", "LH", "RH"),
-    (r"^(L|R)(?=_)", "L", "R"),
-    (r"(?:(?<=_)|^)(left|right)(?=_|$)", "left", "right"),
-)
-"""How names say left and right."""
 
 
 @dataclass
@@ -90,6 +74,8 @@ class MirrorSettings:
     """Additions to :data:`TERM_KINDS`."""
     joint_axes: dict[str, str] = field(default_factory=dict)
     """Additions to :data:`JOINT_AXES`, looked at first."""
+    plane: str = LEFT_RIGHT.name
+    """Which of :data:`.mirror_plane.PLANES`; a robot that is not symmetric about it is refused."""
 
     @classmethod
     def from_cfg(cls, cfg: Mapping[str, Any] | None) -> MirrorSettings:
@@ -99,6 +85,8 @@ class MirrorSettings:
         unknown = sorted(set(settings) - set(cls.__dataclass_fields__))
         if unknown:
             raise ValueError(f"Unknown symmetry_cfg keys {unknown}; known are {sorted(cls.__dataclass_fields__)}.")
+        if settings.get("plane", LEFT_RIGHT.name) not in PLANES:
+            raise ValueError(f"symmetry_cfg.plane {settings['plane']!r}: there is {' and '.join(PLANES)}.")
         return cls(**settings)
 
     @property
@@ -121,6 +109,7 @@ class SymmetryMap:
         term_kinds: Mapping[str, str] | None = None,
         joint_axes: Mapping[str, str] | None = None,
         groups: Sequence[str] | None = None,
+        plane: MirrorPlane = LEFT_RIGHT,
     ) -> None:
         """Derive the map.
 
@@ -129,7 +118,12 @@ class SymmetryMap:
             term_kinds: Additions to :data:`TERM_KINDS`.
             joint_axes: Additions to :data:`JOINT_AXES`.
             groups: Groups to map; all of the layout by default.
+            plane: Where the mirror stands.
+
+        Raises:
+            ValueError: If a term or joint has no mirror image.
         """
+        self._plane = plane
         self._term_kinds = {**TERM_KINDS, **(term_kinds or {})}
         self._joint_axes = {**(joint_axes or {}), **JOINT_AXES}
         self._layout = layout
@@ -190,7 +184,7 @@ class SymmetryMap:
         if kind == "scalar":
             return [(i, 1.0) for i in range(term.dim)]
         if kind == "points":
-            return _mirror_points(term, where)
+            return _mirror_points(term, where, self._plane)
         if kind in ("joints", "actions"):
             joints = self._layout.action_joint_names if kind == "actions" else term.joint_names
             if joints is None or len(joints) != term.dim:
@@ -199,14 +193,14 @@ class SymmetryMap:
                     " params['asset_cfg'].joint_names with preserve_order=True."
                 )
             return self._mirror_joints(joints, where)
-        if kind in VECTOR_SIGNS:
-            signs = VECTOR_SIGNS[kind]
+        if kind in self._plane.vector_signs:
+            signs = self._plane.vector_signs[kind]
             if term.dim != len(signs):
                 raise ValueError(f"The {where} is a {kind} and must have {len(signs)} values, not {term.dim}.")
             return list(enumerate(signs))
         raise ValueError(
             f"No mirror rule for the {where} (kind {kind!r}); add it to symmetry_cfg.term_kinds with one of"
-            f" {['scalar', 'points', 'joints', 'actions', *VECTOR_SIGNS]}."
+            f" {['scalar', 'points', 'joints', 'actions', *self._plane.vector_signs]}."
         )
 
     def _mirror_joints(self, joints: Sequence[str], where: str) -> list[SignedIndex]:
@@ -214,14 +208,30 @@ class SymmetryMap:
         position = {joint: i for i, joint in enumerate(joints)}
         result: list[SignedIndex] = []
         for joint in joints:
-            partner = mirrored_name(joint)
+            partner = self._plane.partner(joint)
             if partner not in position:
                 raise ValueError(
                     f"Joint '{joint}' of {where} has no partner '{partner}' among {list(joints)}; name joints in pairs,"
                     " or switch mirroring off by algorithm.symmetry_cfg=null."
                 )
-            result.append((position[partner], AXIS_SIGNS[self._joint_axis(joint, where)]))
+            sign = self._plane.axis_signs[self._joint_axis(joint, where)]
+            self._check_range(joint, partner, sign)
+            result.append((position[partner], sign))
         return result
+
+    def _check_range(self, joint: str, partner: str, sign: float) -> None:
+        """Refuse a pair of joints that cannot do the same, if their ranges are known."""
+        ranges = self._layout.joint_ranges
+        if joint not in ranges or partner not in ranges:
+            return
+        image = sorted(sign * end for end in ranges[partner])
+        if max(abs(one - other) for one, other in zip(ranges[joint], image, strict=True)) > RANGE_TOLERANCE:
+            low, high = ranges[joint]
+            raise ValueError(
+                f"Joint '{joint}' moves from {low:.3g} to {high:.3g} rad, the {self._plane.name} image of '{partner}'"
+                f" from {image[0]:.3g} to {image[1]:.3g}: this robot has no such symmetry; set"
+                " algorithm.symmetry_cfg.plane to another one, or algorithm.symmetry_cfg=null."
+            )
 
     def _joint_axis(self, joint: str, where: str) -> str:
         """The axis a joint turns about."""
@@ -235,11 +245,8 @@ class SymmetryMap:
 
 
 def mirrored_name(name: str) -> str:
-    """The name on the other side; the name itself if it has no side."""
-    for pattern, one, other in SIDES:
-        if re.search(pattern, name):
-            return re.sub(pattern, lambda match: other if match[1] == one else one, name, count=1)  # noqa: B023
-    return name
+    """The name on the other side, left and right; the name itself if it has no side."""
+    return LEFT_RIGHT.partner(name)
 
 
 def mirror_batch(
@@ -268,19 +275,19 @@ def mirror_batch(
     return obs, actions
 
 
-def _mirror_points(term: ObservationTerm, where: str) -> list[SignedIndex]:
-    """Values measured at points (x, y) go to the points (x, −y)."""
+def _mirror_points(term: ObservationTerm, where: str, plane: MirrorPlane) -> list[SignedIndex]:
+    """Values measured at points go to the points on the other side of the plane."""
     if term.points is None or len(term.points) != term.dim:
         raise ValueError(
             f"The {where} has {term.dim} values but {len(term.points or ())} measuring points; give its sensor in"
             " params['sensor_cfg'], or the points in the layout."
         )
     points = torch.tensor(term.points, dtype=torch.float64)
-    distances = torch.cdist(points * torch.tensor([1.0, -1.0], dtype=torch.float64), points)
+    distances = torch.cdist(points * torch.tensor(plane.point_signs, dtype=torch.float64), points)
     nearest, index = distances.min(dim=1)
     if float(nearest.max()) > 1.0e-4:  # [m]
         worst = int(nearest.argmax())
-        raise ValueError(f"The {where} has no point opposite to {term.points[worst]} m; centre its grid on y = 0.")
+        raise ValueError(f"The {where} has no point opposite to {term.points[worst]} m; centre its grid.")
     return [(int(i), 1.0) for i in index]
 
 

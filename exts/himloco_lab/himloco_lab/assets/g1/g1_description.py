@@ -9,6 +9,7 @@ import dataclasses
 import math
 
 from ..description import ActuatorSpec, Contact, Primitive, RobotDescription, UrdfSource
+from ..policy_layout import PolicyLayout
 
 SIDES = ("left", "right")
 LEG = ("hip_pitch", "hip_roll", "hip_yaw", "knee", "ankle_pitch", "ankle_roll")
@@ -98,6 +99,17 @@ _TRUNK = (
     Contact("head_link", Primitive("sphere", (0.08,), (0.004, 0.0, 0.43))),
 )
 
+HOMIE_LAYOUT = PolicyLayout(
+    velocity_scale=(2.0, 2.0, 0.5),
+    ang_vel_scale=0.5,
+    sees_height=True,
+    lin_vel_x=(-0.8, 1.2),
+    lin_vel_y=(-0.5, 0.5),
+    ang_vel_z=(-0.8, 0.8),
+    height=(0.24, 0.74),
+)
+"""Observations, actions and commands of HOMIE (facts 4.2 to 4.4)."""
+
 _ARM_BODIES = r"(left|right)_(shoulder|elbow|wrist).*"
 _LEFT_LEG, _RIGHT_LEG = (rf"{side}_(hip|knee|ankle).*" for side in SIDES)
 
@@ -114,6 +126,10 @@ G1_DESCRIPTION = RobotDescription(
     contacts=(*_TRUNK, *(contact for side in SIDES for contact in (*_leg(side), *_arm(side)))),
     foot_bodies=G1_FOOT_BODIES,
     foot_points=G1_FOOT_POINTS,
+    driven_joints=G1_LEG_JOINTS,
+    trunk_bodies=("torso_link",),
+    foot_height=0.02,  # HOMIE's: it compares the height above the ankles, less 2 cm than the command
+    policy_layout=HOMIE_LAYOUT,
     # Arm targets are sampled without looking where the body is, so an arm that could touch its own trunk would end
     # episodes that the policy has no part in. Legs of one side cannot reach each other; left and right can, and do.
     contactless_pairs=(

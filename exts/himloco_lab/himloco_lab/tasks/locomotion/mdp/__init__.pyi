@@ -4,7 +4,8 @@
 from isaaclab.envs.mdp import *
 
 from .actions import CommandedJointPositionActionCfg, DelayedJointPositionActionCfg
-from .commands import GaitCommandCfg, UpperBodyCommandCfg
+from .base_force import external_force, push_by_force
+from .commands import GaitCommandCfg, HeadingCommandCfg, UpperBodyCommandCfg
 from .curriculums import disturbances_by_survival, terrain_levels_by_tracking, upper_body_ratio
 from .events import (
     push_by_replacing_velocity,
@@ -13,6 +14,7 @@ from .events import (
     reset_joints_around_default,
 )
 from .observations import height_command, terrain_scan, velocity_command
+from .speed_curriculum import forward_range_by_tracking
 from .terminations import contact_force_above, terrain_left_alive, time_out_alive
 from .terrain_height import terrain_height_at
 
@@ -20,10 +22,14 @@ __all__ = [
     "CommandedJointPositionActionCfg",
     "DelayedJointPositionActionCfg",
     "GaitCommandCfg",
+    "HeadingCommandCfg",
     "UpperBodyCommandCfg",
     "contact_force_above",
     "disturbances_by_survival",
+    "external_force",
+    "forward_range_by_tracking",
     "height_command",
+    "push_by_force",
     "push_by_replacing_velocity",
     "randomize_masses",
     "randomize_material_per_env",

@@ -33,14 +33,17 @@ class EndedEpisodes:
             self._sum += torch.nan_to_num(figures, nan=0.0, posinf=0.0, neginf=0.0).sum()
             self._count += len(figures)
 
+    def is_due(self, interval: int) -> bool:
+        """Whether ``interval`` steps have passed since the last mean, and episodes have ended."""
+        return self._env.common_step_counter - self._last_check >= interval and self._count > 0
+
     def mean_every(self, interval: int) -> float | None:
         """Return the mean and start anew if ``interval`` steps have passed and episodes have ended, else None."""
-        now = self._env.common_step_counter
-        if now - self._last_check < interval or not self._count:
+        if not self.is_due(interval):
             return None
         mean = float(self._sum) / self._count
         self._sum.zero_()
-        self._count, self._last_check = 0, now
+        self._count, self._last_check = 0, self._env.common_step_counter
         return mean
 
     def state_dict(self) -> dict[str, float | int]:

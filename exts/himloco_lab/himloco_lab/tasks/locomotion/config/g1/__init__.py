@@ -3,17 +3,13 @@
 
 """Registrations of the G1 tasks."""
 
-import gymnasium as gym
+from ...registration import register_tasks
 
-for _name in ("Rough", "Flat", "Rough-Perceptive"):
-    _class, _module = _name.replace("-", ""), _name.replace("-", "_").lower()
-    gym.register(
-        id=f"Himloco-G1-{_name}-v0",
-        entry_point="isaaclab.envs:ManagerBasedRLEnv",
-        disable_env_checker=True,
-        kwargs={
-            "env_cfg_entry_point": f"{__name__}.{_module}_env_cfg:G1{_class}EnvCfg",
-            "rsl_rl_cfg_entry_point": f"{__name__}.agents.rsl_rl_him_cfg:G1{_class}HIMRunnerCfg",
-            "default_agent": "rsl_rl",
-        },
-    )
+register_tasks(
+    "G1",
+    __name__,
+    ("Rough", "Flat", "Rough-Perceptive"),
+    env_module="{task}_env_cfg",
+    agent_module="agents.rsl_rl_him_cfg",
+    default_robot_entry_point=f"{__name__}.default_robot:ROBOT",
+)

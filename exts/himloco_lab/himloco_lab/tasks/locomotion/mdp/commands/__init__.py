@@ -3,6 +3,6 @@
 
 """Command terms."""
 
-from .commands_cfg import GaitCommandCfg, UpperBodyCommandCfg
+from .commands_cfg import GaitCommandCfg, HeadingCommandCfg, UpperBodyCommandCfg
 
-__all__ = ["GaitCommandCfg", "UpperBodyCommandCfg"]
+__all__ = ["GaitCommandCfg", "HeadingCommandCfg", "UpperBodyCommandCfg"]

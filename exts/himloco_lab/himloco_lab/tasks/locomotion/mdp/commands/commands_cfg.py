@@ -54,6 +54,31 @@ class GaitCommandCfg(CommandTermCfg):
 
 
 @configclass
+class HeadingCommandCfg(GaitCommandCfg):
+    """Walk in a direction and look in one; some robots learn to run (HIMLoco, facts 4.9)."""
+
+    class_type: str = "{DIR}.heading_command:HeadingCommand"
+
+    rel_squat_envs: float = 0.0
+    rel_standing_envs: float = 0.0
+
+    heading_stiffness: float = 0.5
+    """Yaw rate per difference between the heading that is asked for and the robot's [1/s]."""
+
+    fast_share: float = 0.2
+    """Share of the robots whose forward velocity comes from a range that a curriculum widens."""
+
+    max_speed: float = 2.0
+    """What that range grows to, forwards and backwards [m/s]."""
+
+    straight_speed: float = 1.0
+    """Forward speed from which on such a robot is asked for no sideways velocity [m/s]."""
+
+    least_speed: float = 0.2
+    """Slower velocities become zero [m/s]."""
+
+
+@configclass
 class UpperBodyCommandCfg(CommandTermCfg):
     """Joint targets of the upper body that move on their own (HOMIE, facts 2)."""
 

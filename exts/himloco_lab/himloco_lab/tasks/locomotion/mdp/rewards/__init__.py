@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The reward terms of HOMIE that Isaac Lab does not have. `docs/rewards.md` compares each with the reference."""
+"""The reward terms of HOMIE and HIMLoco that Isaac Lab does not have; `docs/rewards.md` compares each with them."""
 
 from .actions import action_beyond_limits, action_smoothness_l2
 from .contacts import contact_momentum, excess_contact_force, feet_stumble, lifted_feet_at_rest, single_support
@@ -15,17 +15,20 @@ from .effort import (
 )
 from .feet import feet_not_parallel, foot_slip, landing_foot_tilt, step_air_time, swing_clearance
 from .posture import knee_height_deviation, lateral_distance_band, upright_joint_deviation_l2
+from .quadruped import base_height_above_ground_l2, joint_power_l1, swing_height_in_base
 from .tracking import track_base_height_exp, track_lin_vel_axis_exp, upright_lin_vel_z_l2
 
 __all__ = [
     "action_beyond_limits",
     "action_smoothness_l2",
+    "base_height_above_ground_l2",
     "contact_momentum",
     "excess_contact_force",
     "feet_not_parallel",
     "feet_stumble",
     "foot_slip",
     "joint_acc_policy_step_l2",
+    "joint_power_l1",
     "joint_power_per_speed",
     "joint_target_error_l2",
     "joint_torque_excess",
@@ -38,6 +41,7 @@ __all__ = [
     "single_support",
     "step_air_time",
     "swing_clearance",
+    "swing_height_in_base",
     "track_base_height_exp",
     "track_lin_vel_axis_exp",
     "upright_joint_deviation_l2",

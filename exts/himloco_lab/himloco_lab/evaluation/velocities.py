@@ -1,0 +1,130 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The velocities suite: the table of the HIM paper, so that its numbers and ours stand side by side (facts 1.3).
+
+The paper gives kinds of ground, ranges of commands and levels 1 to 4. What it leaves open is decided here: a robot
+draws one command and keeps it; sideways velocities stay within 1 m/s; and errors are measured from two seconds after
+the command on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .arena import Array
+from .metrics import SETTLING, Recording, masked_mean, mean_and_ci95
+
+SECONDS = 4.0
+"""Under the command [s]: at 2 m/s a robot gets one tile further, to ground of the same kind."""
+LEVELS = (1, 2, 3, 4)
+SIDEWAYS = 1.0
+"""Largest sideways velocity that is commanded [m/s]."""
+GROUNDS = {
+    "slopes": ("smooth_slope", "smooth_slope_inv"),
+    "rough slopes": ("rough_slope", "rough_slope_inv"),
+    "stairs": ("stairs_down", "stairs_up"),
+    "discrete": ("discrete_obstacles",),
+}
+"""Ground in the paper's table -> kinds of ground of the tasks."""
+PUBLISHED: dict[tuple[str, str, float], tuple[float | None, float | None]] = {
+    ("slopes", "lin", 1.0): (0.073, None),
+    ("slopes", "lin", 2.0): (0.075, None),
+    ("slopes", "ang", 1.0): (None, 0.084),
+    ("slopes", "ang", 2.0): (None, 0.124),
+    ("slopes", "combined", 1.0): (0.078, 0.047),
+    ("slopes", "combined", 2.0): (0.094, 0.067),
+    ("rough slopes", "lin", 1.0): (0.086, None),
+    ("rough slopes", "lin", 2.0): (0.085, None),
+    ("rough slopes", "ang", 1.0): (None, 0.097),
+    ("rough slopes", "ang", 2.0): (None, 0.143),
+    ("rough slopes", "combined", 1.0): (0.088, 0.054),
+    ("rough slopes", "combined", 2.0): (0.103, 0.076),
+    ("stairs", "lin", 1.0): (0.147, None),
+    ("stairs", "ang", 1.0): (None, 0.087),
+    ("stairs", "combined", 1.0): (0.135, 0.096),
+    ("discrete", "lin", 1.0): (0.125, None),
+    ("discrete", "ang", 1.0): (None, 0.083),
+    ("discrete", "combined", 1.0): (0.125, 0.075),
+}
+"""Ground, what is commanded, half-width of its range [m/s, rad/s] -> HIM's errors in the paper."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one robot is put through."""
+
+    ground: str
+    """One of :data:`GROUNDS`."""
+    test: str
+    """``lin``, ``ang`` or ``combined``."""
+    size: float
+    """Half-width of the commands' range [m/s, rad/s]."""
+    kind: str
+    """Kind of ground of the task."""
+    level: int
+    """Row of the terrain."""
+
+
+def trials(kinds: Sequence[str], robots: int) -> tuple[Trial, ...]:
+    """Return the trials of every row of the table that the task's ground allows.
+
+    Args:
+        kinds: Kinds of ground of the task.
+        robots: For each row, kind and level.
+    """
+    return tuple(
+        Trial(ground, test, size, kind, level)
+        for ground, test, size in PUBLISHED
+        for kind in GROUNDS[ground]
+        if kind in kinds
+        for level in LEVELS
+        for _ in range(robots)
+    )
+
+
+def commands_of(chosen: Sequence[Trial], height: float, seed: int) -> Array:
+    """Draw what each robot is asked for, shape ``[R, 4]``."""
+    draw = np.random.default_rng(seed).uniform(-1.0, 1.0, (len(chosen), 3))
+    size = np.array([one.size for one in chosen])
+    moves = np.array([one.test != "ang" for one in chosen])
+    turns = np.array([one.test != "lin" for one in chosen])
+    vx, yaw = draw[:, 0] * size * moves, draw[:, 2] * size * turns
+    vy = draw[:, 1] * np.minimum(size, SIDEWAYS) * moves
+    return np.stack([vx, vy, yaw, np.full(len(chosen), height)], axis=1)
+
+
+def places(chosen: Sequence[Trial], env_cfg: Any) -> tuple[Array, Array]:
+    """Return row and column of each robot's tile: of the columns of its kind, as many each, the middle one."""
+    generator = env_cfg.scene.terrain.terrain_generator
+    kinds = list(generator.sub_terrains)
+    columns = generator.num_cols // len(kinds)
+    middle = {kind: columns * index + columns // 2 for index, kind in enumerate(kinds)}
+    return np.array([one.level for one in chosen]), np.array([middle[one.kind] for one in chosen])
+
+
+def summarise_velocities(recording: Recording, chosen: Sequence[Trial]) -> list[dict[str, Any]]:
+    """Return one row for each row of the table: errors with their 95 % interval, and the published ones."""
+    settled = np.arange(len(recording.measured)) >= recording.start + round(SETTLING / recording.dt)
+    counts = recording.alive & settled[:, None]
+    off = recording.measured - recording.command
+    errors = {
+        "error_lin": masked_mean(np.linalg.norm(off[..., :2], axis=-1), counts),
+        "error_ang": masked_mean(np.abs(off[..., 2]), counts),
+    }
+    rows = []
+    for key, published in PUBLISHED.items():
+        mine = np.array([(one.ground, one.test, one.size) == key for one in chosen], dtype=bool)
+        if not mine.any():
+            continue
+        row: dict[str, Any] = dict(zip(("ground", "test", "size"), key, strict=True))
+        row |= {"robots": int(mine.sum()), "falls": int((~recording.alive[-1, mine]).sum())}
+        for name, values in errors.items():
+            row[name], row[f"{name}_ci95"] = mean_and_ci95(values[mine])
+        row["published_lin"], row["published_ang"] = published
+        rows.append(row)
+    return rows

@@ -1,0 +1,8 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Registrations of the Aliengo's tasks."""
+
+from ...registration import register_tasks
+
+register_tasks("Aliengo", __name__)
