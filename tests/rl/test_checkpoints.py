@@ -290,17 +290,3 @@ def test_a_vanished_log_folder_comes_back(tmp_path: Path, capsys: pytest.Capture
     runner.learn(4)
     assert {path.name for path in (tmp_path / "run").glob("model_*")} == {"model_2.pt", "model_3.pt"}
     runner.logger.writer.flush()  # type: ignore[union-attr]
-
-
-def test_a_logger_that_cannot_be_reached_gives_way_to_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    runner = runner_in(tmp_path, logger={"class_name": "test_checkpoints:Unreachable"})
-    runner.learn(2)
-    assert "cannot be used (no route to host); writing TensorBoard's files instead" in capsys.readouterr().out
-    assert [step for step, _ in curves(tmp_path)["Loss/value"]] == [0, 1]
-
-
-class Unreachable:
-    """A logging service behind a broken network."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        raise ConnectionError("no route to host")
