@@ -36,7 +36,8 @@ def tool(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 def instructions(repository: Path, name: str) -> list[dict[str, Any]]:
     """Return a Dockerfile's instructions, continued lines joined."""
-    return DockerfileParser(fileobj=(repository / name).open("rb")).structure
+    file: Any = (repository / name).open("rb")  # which it closes
+    return [dict(one) for one in DockerfileParser(fileobj=file).structure]
 
 
 @pytest.mark.parametrize("name", DOCKERFILES)

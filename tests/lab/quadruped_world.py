@@ -29,7 +29,7 @@ def _scene_cfg():
     from isaaclab.assets import AssetBaseCfg
     from isaaclab.scene import InteractiveSceneCfg
     from isaaclab.sensors import ContactSensorCfg
-    from isaaclab.utils import configclass
+    from isaaclab.utils import configclass, replace
 
     from himloco_lab.assets.articulation import make_articulation_cfg
 
@@ -47,7 +47,7 @@ def _scene_cfg():
 
     scene = SceneCfg(num_envs=NUM_JOINTS + 1, env_spacing=8.0, lazy_sensor_update=False)
     for index, robot in enumerate(ROBOTS):
-        cfg = make_articulation_cfg(description_of(robot)).replace(prim_path=f"{{ENV_REGEX_NS}}/{robot}")
+        cfg = replace(make_articulation_cfg(description_of(robot)), prim_path=f"{{ENV_REGEX_NS}}/{robot}")
         x, y, z = cfg.init_state.pos
         cfg.init_state.pos = (x + 2.0 * index - 3.0, y, z)
         setattr(scene, robot, cfg)

@@ -275,9 +275,7 @@ def test_velocities_are_the_papers_rows() -> None:
         ("stairs_up", 7),
     }
     pair = chosen[:2]
-    recorded = recording(
-        command=np.array([[1.0, 0.0, 0.5, 0.3]] * 2), measured=np.tile([1.18, 0.24, 0.4, 0.3], (STEPS, 2, 1))
-    )
+    recorded = recording(command=[[1.0, 0.0, 0.5, 0.3]] * 2, measured=np.tile([1.18, 0.24, 0.4, 0.3], (STEPS, 2, 1)))
     recorded.alive[-1, 1] = False
     (row,) = velocities.summarise_velocities(recorded, pair)
     assert (row["ground"], row["test"], row["size"], row["robots"], row["falls"]) == ("slopes", "lin", 1.0, 2, 1)

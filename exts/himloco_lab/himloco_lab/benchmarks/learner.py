@@ -128,9 +128,8 @@ def build_learner(case: Learner, env: DummyRollouts, num_steps: int, agent: Any 
         agent: Configuration with the networks' sizes; the Flat task's if None.
         algorithm: Settings of the algorithm that come before the case's own.
     """
-    agent = agent or load_config(default_robot().flat, "rsl_rl_cfg_entry_point")
-    agent = handle_deprecated_rsl_rl_cfg(agent, check_rsl_rl_version())
-    cfg: dict[str, Any] = copy.deepcopy(to_dict(agent))
+    chosen: Any = agent or load_config(default_robot().flat, "rsl_rl_cfg_entry_point")
+    cfg: dict[str, Any] = copy.deepcopy(to_dict(handle_deprecated_rsl_rl_cfg(chosen, check_rsl_rl_version())))
     cfg |= {"num_steps_per_env": num_steps, "multi_gpu": None}
     cfg["torch_compile_mode"] = "default" if case.compiled else None
     if not case.him:

@@ -70,7 +70,7 @@ def _play(argv: list[str]) -> None:
     ranges = copy.deepcopy(env_cfg.commands.base_velocity.ranges)  # before a curriculum narrows them
     with launch_simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
         vec_env = open_env(args.task, env_cfg, agent_cfg, recorded, cleanup)
-        named = checkpoint or args.policy
+        named: Any = checkpoint or args.policy
         policy = open_any(vec_env, args.task, agent_cfg, named, args.policy is None, env_cfg.seed, args.history)
 
         from himloco_lab.playing.session import PlaySession

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto import event_pb2
 
+_EVENT: Any = event_pb2.Event  # pyright: ignore[reportAttributeAccessIssue]
 _HEADER, _CHECKSUM = struct.Struct("<Q4x"), 4
 """A record's length and its checksum, and the checksum that follows the record, as TensorFlow writes them."""
 _OVER_SECONDS = "/time"
@@ -47,7 +48,7 @@ def _end_of(data: bytes, iteration: int) -> int | None:
         if body + length + _CHECKSUM > len(data):
             return start
         try:
-            event = Event.FromString(data[body : body + length])
+            event = _EVENT.FromString(data[body : body + length])
         except Exception:  # protobuf's own errors differ from build to build
             return start
         late = event.step > iteration

@@ -73,7 +73,7 @@ class QuadrupedEventsCfg(LocomotionEventsCfg):
             "com_range": dict.fromkeys(("x", "y", "z"), (-0.05, 0.05)),
         },
     )
-    base_force = EventTermCfg(
+    base_force: EventTermCfg | None = EventTermCfg(
         func=mdp.push_by_force,
         mode="interval",
         # after every policy step: the term itself counts to eight
@@ -131,18 +131,23 @@ class QuadrupedRoughEnvCfg(LocomotionVelocityEnvCfg):
         self.rewards.base_height.params["target"] = layout.height[1]
         self.events.payload.params["payload_ranges"] = {trunk: (-1.0, 2.0)}
         terms = (self.observations.critic.external_force, self.events.payload, self.events.trunk_com)
-        for term in (*terms, self.events.base_force):
+        base_force = self.events.base_force
+        assert base_force is not None  # play_mode() takes it away
+        for term in (*terms, base_force):
             term.params["asset_cfg"] = SceneEntityCfg("robot", body_names=trunk)
         self.terminations.base_contact.params["sensor_cfg"] = SceneEntityCfg("contact_forces", body_names=trunk)
         self._randomise()
 
     def _randomise(self) -> None:
         """Take HIMLoco's ranges where the base task has HOMIE's."""
-        friction = dict.fromkeys(("static_friction_range", "dynamic_friction_range"), (0.2, 1.25))
-        self.events.material.params.update(friction, restitution_range=(0.0, 0.0))
+        for name in ("static_friction_range", "dynamic_friction_range"):
+            self.events.material.params[name] = (0.2, 1.25)
+        self.events.material.params["restitution_range"] = (0.0, 0.0)
         self.events.reset_joints.params.update(scale_range=(0.5, 1.5), offset_range=(0.0, 0.0))
-        self.events.push.interval_range_s = (14.0, 18.0)
-        self.events.push.params["velocity_range"] = dict.fromkeys(("x", "y"), (-1.0, 1.0))
+        push = self.events.push
+        assert push is not None  # play_mode() takes it away
+        push.interval_range_s = (14.0, 18.0)
+        push.params["velocity_range"] = dict.fromkeys(("x", "y"), (-1.0, 1.0))
 
     def play_mode(self) -> None:
         """Apply playback defaults: no forces on the base either."""
