@@ -101,7 +101,7 @@ class ObservationLayout:
     """Groups by name."""
     action_joint_names: tuple[str, ...]
     """The joint of each action value."""
-    joint_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    joint_ranges: dict[str, tuple[float, float]] = field(default_factory=dict, compare=False)
     """Least and largest angle of joints [rad], where they are known."""
 
     def group(self, name: str) -> ObservationGroup:
@@ -163,7 +163,7 @@ class ObservationLayout:
 
     def as_record(self) -> dict[str, Any]:
         """Return the layout as plain data, for a checkpoint."""
-        return asdict(self)
+        return {"groups": asdict(self)["groups"], "action_joint_names": self.action_joint_names}
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> ObservationLayout:
