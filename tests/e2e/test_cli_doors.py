@@ -101,7 +101,7 @@ def test_isaac_lab_lists_our_tasks(run, repository):
     result = run("-m", "isaaclab", "list_envs", folder=repository)
     assert result.returncode == 0, result.stderr
     listed = [line.split("|")[2].strip() for line in result.stdout.splitlines() if line.count("|") > 3]
-    assert sorted(name for name in listed if name.startswith("Himloco-")) == list(TASKS)
+    assert set(TASKS) <= {name for name in listed if name.startswith("Himloco-")}
     assert not [name for name in listed if name.startswith("Isaac-")], "the repository shows its own tasks only"
 
 

@@ -8,11 +8,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,8 +134,10 @@ class Film:
         """
         self.renderer.update_scene(data, self.camera)
         picture = self.renderer.render()
+        words = picture if write is None else write(picture)
         try:
-            self._writer.append_data(picture if write is None else write(picture))
+            with _uninterrupted():
+                self._writer.append_data(words)
         except OSError as error:
             reason = str(error).partition("\n")[0]  # the encoder's command line follows
             raise VideoError(f"cannot write {self.path} ({reason}): is the disk full?") from error
@@ -140,9 +145,27 @@ class Film:
 
     def close(self) -> int:
         """Finish the file, which a second call leaves alone; return how many pictures it holds."""
-        self._writer.close()
+        with _uninterrupted():
+            self._writer.close()
         self.renderer.close()
         return self._pictures
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait: an encoder that is interrupted while it takes a picture is killed, and its file is none."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield  # nobody is interrupted here, or nobody would be told afterwards
+        return
+    noted: list[Any] = []
+    signal.signal(signal.SIGINT, lambda *arguments: noted.append(arguments))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if noted:
+            before(*noted[0])
 
 
 class VideoRecorder:

@@ -172,8 +172,7 @@ class ObservationLayout:
             name: ObservationGroup(**{**group, "terms": tuple(ObservationTerm(**term) for term in group["terms"])})
             for name, group in record["groups"].items()
         }
-        ranges = {name: (low, high) for name, (low, high) in record["joint_ranges"].items()}
-        return cls(groups, tuple(record["action_joint_names"]), ranges)
+        return cls(groups, tuple(record["action_joint_names"]))
 
     def _describe_nonfinite(self, name: str, values: torch.Tensor, when: str) -> str:
         """The message for :meth:`describe_not_finite`."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import pickle
 import re
 import zipfile
 from pathlib import Path
@@ -73,15 +72,13 @@ def read_checkpoint(path: str | Path, map_location: str = "cpu") -> dict[str, An
     _require_whole(path)
     try:
         checkpoint = torch.load(path, weights_only=True, map_location=map_location)
-    except pickle.UnpicklingError as error:
-        wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
-        if wanted is None:
-            raise CheckpointError(f"{path} is damaged, or no checkpoint of PyTorch; choose another") from None
-        raise CheckpointError(
-            f"{path} wants to run {wanted[1]}, and checkpoints hold nothing but numbers: nothing of it was run; do not"
-            " use the file, or ask whoever gave it to you"
-        ) from None
     except Exception as error:  # whatever a hostile or broken file brings about in the reader
+        wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if wanted is not None:
+            raise CheckpointError(
+                f"{path} wants to run {wanted[1]}, and checkpoints hold nothing but numbers: nothing of it was run; do"
+                " not use the file, or ask whoever gave it to you"
+            ) from None
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(
             f"{path} is truncated or damaged, or no checkpoint of PyTorch ({reason[:120]}); choose another"
