@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -96,8 +97,9 @@ def _settings(agent_cfg: Any, recorded: dict[str, Any]) -> dict[str, Any]:
     from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg
     from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version
 
-    handle_deprecated_rsl_rl_cfg(agent_cfg, check_rsl_rl_version())
-    settings = cast("dict[str, Any]", to_dict(agent_cfg))
+    # of a copy: it takes attributes away, and fails where they are gone
+    updated = handle_deprecated_rsl_rl_cfg(copy.deepcopy(agent_cfg), check_rsl_rl_version())
+    settings = cast("dict[str, Any]", to_dict(updated))
     return settings | {key: recorded[key] for key in SETTINGS if key in recorded}
 
 
