@@ -229,7 +229,7 @@ def test_the_evaluations_times_are_shown() -> None:
 def test_a_tour_that_is_timed_stays_on_its_feet() -> None:
     found = measure_tour(robots=1, tour_seconds=0.2, seed=0)
     assert found["stood_share"] == pytest.approx(1.0)
-    assert 0.0 < found["robot_seconds_per_s"] and 0.0 < found["robot_seconds_per_cpu_s"]
+    assert found["robot_seconds_per_s"] > 0.0 and found["robot_seconds_per_cpu_s"] > 0.0
 
 
 def test_a_broken_file_is_named_and_kept(tmp_path: Path) -> None:
