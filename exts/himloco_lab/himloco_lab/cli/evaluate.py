@@ -17,7 +17,7 @@ from rich.progress import Progress
 
 from himloco_lab.cli.arguments import evaluate_parser, parse
 from himloco_lab.cli.errors import FAILURE, INTERRUPTED, CliError, run_command
-from himloco_lab.cli.evaluation_plan import MUJOCO, Unit, engines_of, sources_of, units_of
+from himloco_lab.cli.evaluation_plan import MUJOCO, Unit, check_checkpoints, engines_of, sources_of, units_of
 from himloco_lab.cli.registry import find_task
 
 _ONLY = "HIMLOCO_EVALUATE_ONLY"
@@ -34,10 +34,12 @@ def _evaluate(argv: list[str]) -> None:
     args.task = find_task(args.task, args.agent).id
     engines = engines_of(args, overrides)
     sources = sources_of(args, engines[0].agent_cfg)
+    only = os.environ.get(_ONLY)
+    if only is None:
+        check_checkpoints(sources, engines[0], args.task)
     units = units_of(args, overrides, engines, sources)
     folder = _folder(args)
     path = folder / "results.json"
-    only = os.environ.get(_ONLY)
     pending = [unit for unit in units if not _is_measured(path, unit, tell=only is None)]
     try:
         if only is None and len(pending) > 1:

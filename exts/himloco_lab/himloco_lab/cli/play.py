@@ -22,7 +22,7 @@ from isaaclab_rl.entrypoints.common import (
 )
 
 from himloco_lab.cli.arguments import check_history, parse, play_parser
-from himloco_lab.cli.checks import check_configs, check_launch, check_video
+from himloco_lab.cli.checks import check_configs, check_display, check_launch, check_video
 from himloco_lab.cli.errors import FAILURE, CliError, run_command
 from himloco_lab.cli.filming import films_without_kit, open_film, plan_film, told_in_a_line
 from himloco_lab.cli.loading import check_policy, open_any, open_env, policy_file
@@ -58,6 +58,7 @@ def _play(argv: list[str]) -> None:
     checkpoint, recorded = _find_checkpoint(args, agent_cfg)
     if checkpoint is not None:
         check_policy(checkpoint, args.task, env_cfg, agent_cfg, recorded)
+    check_display(args)
     _add_viewer(args, env_cfg)
     set_hydra_args(overrides)
 
