@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from himloco_lab.deployment.schema import ManifestError
 from himloco_lab.evaluation import mujoco_pool
 from himloco_lab.evaluation.metrics import Recording
 from himloco_lab.evaluation.mujoco_pool import contestant, measure
@@ -66,3 +68,25 @@ def test_what_was_done_before_is_read_and_only_the_rest_is_measured(
     assert isinstance(alone, Recording)
     np.testing.assert_array_equal(joined.measured[:, 4:], alone.measured)
     assert not kept.exists()
+
+
+class Linear(torch.nn.Module):
+    """Actions by a matrix."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.weights = torch.nn.Parameter(torch.randn(inputs, 12, generator=torch.Generator().manual_seed(2)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x @ self.weights
+
+
+def test_a_torchscript_file_acts_in_mujoco_and_one_of_another_layout_is_refused(tmp_path: Path) -> None:
+    fits, other = tmp_path / "fits.pt", tmp_path / "other.pt"
+    torch.jit.script(Linear(456)).save(str(fits))
+    torch.jit.script(Linear(450)).save(str(other))
+    seen = np.random.default_rng(0).standard_normal((1, 456)).astype(np.float32)
+    actions = contestant("fits", fits, ROBOT).make_policy(0, 0)(seen)
+    np.testing.assert_allclose(actions, seen[0] @ Linear(456).weights.detach().numpy(), rtol=1e-5, atol=1e-5)
+    with pytest.raises(ManifestError, match=r"other\.pt .* cannot take .*\[N, 456\]"):
+        contestant("other", other, ROBOT)
