@@ -13,13 +13,23 @@ import sys
 import time
 from pathlib import Path
 
-FLAGS = ("--task", "Himloco-G1-Flat-v0", "--device", "cpu", "--policy", "zero", "random", "--engine", "mujoco")
-SIZE = ("--suite", "tracking", "--num_commands", "6", "--robots", "8", "--duration", "3")
-"""Forty-eight robots: six slices of the pool for each policy."""
+FLAGS = ("--task", "Himloco-G1-Flat-v0", "--device", "cpu", "--engine", "mujoco")
+SIZE = ("--suite", "tracking", "--num_commands", "6", "--robots", "12", "--duration", "3")
+"""Seventy-two robots: nine slices of the pool for each policy."""
 
 
-def command(repository: Path, out: Path) -> list[str]:
-    return [sys.executable, str(repository / "scripts/evaluate.py"), *FLAGS, *SIZE, "--output_dir", str(out)]
+def command(repository: Path, out: Path, *policies: str) -> list[str]:
+    script = str(repository / "scripts/evaluate.py")
+    return [
+        sys.executable,
+        script,
+        *FLAGS,
+        *SIZE,
+        "--output_dir",
+        str(out),
+        "--policy",
+        *(policies or ("zero", "random")),
+    ]
 
 
 def interrupted(repository: Path, out: Path) -> tuple[int, str]:
@@ -52,17 +62,15 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(repository: Path
     assert "the same command goes on" in errors and "Traceback" not in errors, errors
     done = list(json.loads((out / "results.json").read_text()))
     assert done == ["tracking | zero | mujoco"]
-    kept = {
-        path.name: path.stat().st_mtime_ns for path in out.glob("unfinished/*/[0-9]*.npz") if "tmp" not in path.name
-    }
-    assert kept
+    kept = [path for path in out.glob("unfinished/*/*.npz") if path.stem.isdecimal()]
+    assert 0 < len(kept) < 9
 
-    # marked, so that one can see that it is read and not made again
     found = subprocess.run(command(repository, out), capture_output=True, text=True, timeout=300)
     assert found.returncode == 0, found.stderr
     assert "tracking | zero | mujoco: measured before" in found.stdout
     assert not list(out.glob("unfinished/*/*")), "what is finished needs no parts"
 
     whole = tmp_path / "whole"
-    assert subprocess.run(command(repository, whole), capture_output=True, timeout=300).returncode == 0
-    assert json.loads((out / "results.json").read_text()) == json.loads((whole / "results.json").read_text())
+    assert subprocess.run(command(repository, whole, "random"), capture_output=True, timeout=300).returncode == 0
+    key = "tracking | random | mujoco"
+    assert json.loads((out / "results.json").read_text())[key] == json.loads((whole / "results.json").read_text())[key]
