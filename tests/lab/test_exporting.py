@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import onnx
 import pytest
@@ -22,6 +22,9 @@ from himloco_lab.deployment.files import METADATA_KEY, digest
 from himloco_lab.exporting.files import TOLERANCE, compare_files, write_files
 from himloco_rl.models import HIMActor
 
+if TYPE_CHECKING:
+    from tensordict import TensorDict
+
 
 @pytest.fixture(scope="module")
 def actor() -> HIMActor:
@@ -30,7 +33,8 @@ def actor() -> HIMActor:
     env = DummyRollouts(4)
     made = cast("HIMActor", build_learner(EAGER["HIM"], env, 2).get_policy())
     for _ in range(20):
-        made.update_normalization(env.get_observations().apply(lambda values: 3.0 * values + 1.0))
+        scaled = env.get_observations().apply(lambda values: 3.0 * values + 1.0)
+        made.update_normalization(cast("TensorDict", scaled))
     return made.eval()
 
 
@@ -42,7 +46,7 @@ def folder(actor: HIMActor, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def observations(rows: int = 50) -> torch.Tensor:
-    return DummyRollouts(rows).get_observations()["policy"]
+    return cast("torch.Tensor", DummyRollouts(rows).get_observations()["policy"])
 
 
 def test_the_files_are_sound_and_act_as_the_model(

@@ -1,6 +1,8 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
+# pyright: reportAttributeAccessIssue=false
+
 """The tour in MuJoCo: what makes it fast changes no number."""
 
 from __future__ import annotations
