@@ -368,3 +368,15 @@ def test_the_aliengos_right_is_its_left_in_a_mirror() -> None:
             np.testing.assert_allclose(flip @ left.inertia @ flip, right.inertia, atol=1e-12)
         left, right = (model.joints[f"{leg}{side}_hip_joint"] for side in "LR")
         assert (left.lower, left.upper) == (-right.upper, -right.lower)
+
+
+def test_the_aliengos_rear_hips_are_its_front_hips_turned_round() -> None:
+    """The motors of the hips lie towards the trunk's middle, as in the real robot's and in the A1's URDF."""
+    aliengo, a1 = load_model(ALIENGO_DESCRIPTION), load_model(A1_DESCRIPTION)
+    flip = np.diag([-1.0, 1.0, 1.0])
+    for side in "LR":
+        front, rear = (aliengo.bodies[f"{end}{side}_hip"].inertial for end in "FR")
+        np.testing.assert_allclose(flip @ front.com, rear.com, atol=1e-12)
+        np.testing.assert_allclose(flip @ front.inertia @ flip, rear.inertia, atol=1e-12)
+        assert front.com[0] < 0.0 and a1.bodies[f"F{side}_hip"].inertial.com[0] < 0.0
+        assert rear.com[0] > 0.0 and a1.bodies[f"R{side}_hip"].inertial.com[0] > 0.0
