@@ -89,7 +89,7 @@ def test_the_pages_robot_is_added_by_its_three_files(page: str, tmp_path: Path) 
 def test_no_robot_is_named_outside_its_folders() -> None:
     """A robot's folders carry its name; no other file of packages, scripts and jobs knows it, another robot's neither.
 
-    What a container or a cluster runs where nobody says otherwise is a user's setting: the name of a task and of its runs.
+    What containers and clusters run where nobody says otherwise is a user's setting: the name of a task, of its runs.
     """
     root = Path(__file__).parents[2]
     assets = root / "exts" / "himloco_lab" / "himloco_lab" / "assets"

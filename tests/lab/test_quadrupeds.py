@@ -82,7 +82,7 @@ def test_joints_links_and_masses_in_physx(world: dict[str, Any], robot: str) -> 
     assert len(moved) == NUM_JOINTS
 
 
-@pytest.mark.parametrize("robot", (*ROBOTS, STIFF))
+@pytest.mark.parametrize("robot", [*ROBOTS, STIFF])
 def test_feet_carry_the_weight_in_physx(world: dict[str, Any], robot: str) -> None:
     """Zero action for 3 s: only the feet's bodies touch the ground, and who has the gains for it stands.
 
@@ -104,7 +104,7 @@ def test_feet_carry_the_weight_in_physx(world: dict[str, Any], robot: str) -> No
         assert run["standing_tilt"] < np.sin(np.radians(1.0))
 
 
-@pytest.mark.parametrize("robot", ("a1", "go1", "go2", STIFF))
+@pytest.mark.parametrize("robot", ["a1", "go1", "go2", STIFF])
 def test_legs_give_way_by_weight_over_gains(world: dict[str, Any], robot: str) -> None:
     """The PD law's torques, from PhysX's pose, and some force at each foot balance Pinocchio's gravity; and these
     forces are the ones that PhysX measures, so masses and their centres are where the URDF has them."""

@@ -20,7 +20,7 @@ from isaaclab_rl.entrypoints.common import (
 from isaaclab_tasks.utils import setup_preset_cli
 
 from himloco_lab.cli.errors import CliError, suggestion
-from himloco_lab.cli.parser import Parser
+from himloco_lab.cli.parser import Parser, number
 
 AGENT_ENTRY = "rsl_rl_cfg_entry_point"
 """Key under which a task registers its learner's configuration."""
@@ -71,7 +71,6 @@ def train_parser() -> Parser:
     parser.add_argument(
         "--nproc_per_node",
         type=int,
-        default=None,
         help="Processes to share --num_envs out to on a CPU; as many as there are cores for when omitted.",
     )
     add_rsl_rl_args(parser)
@@ -154,11 +153,11 @@ def play_parser() -> Parser:
     )
     parser.add_argument(
         "--command",
-        type=float,
-        nargs=4,
-        default=None,
-        metavar=("VX", "VY", "YAW", "HEIGHT"),
-        help="Command this at first [m/s, m/s, rad/s, m]; with a viewer standing, without one what the task draws.",
+        type=number,
+        nargs="+",
+        metavar="VALUE",
+        help="Command VX VY YAW [HEIGHT] at first [m/s, m/s, rad/s, m]; with a viewer standing, without one what the"
+        " task draws.",
     )
     parser.add_argument("--port", type=int, default=8080, help="Port of the browser viewer (--viz viser).")
     parser.add_argument(
@@ -208,7 +207,10 @@ def evaluate_parser() -> Parser:
     parser.add_argument("--robots", type=int, default=4, help="Robots for each command, and for each difficulty.")
     parser.add_argument("--duration", type=float, default=8.0, help="Seconds under the command, from 3 on.")
     parser.add_argument(
-        "--groups", type=str, nargs="+", default=None, help="Difficulties of the robustness suite; all when omitted."
+        "--groups",
+        type=str,
+        nargs="+",
+        help="Difficulties of the robustness suite, or grounds of the velocities suite; all when omitted.",
     )
     parser.add_argument("--runs", type=int, default=64, help="Runs of the tour.")
     parser.add_argument(

@@ -95,9 +95,17 @@ def terrain_kinds(env_cfg: Any) -> tuple[dict[str, list[int]], int]:
     return {kind: [column] for column, kind in enumerate(generator.sub_terrains)}, LEVELS
 
 
-def spread_terrain(env_cfg: Any, columns: int = 1) -> None:
-    """Give every kind of ground the same number of columns, with all levels."""
+def spread_terrain(env_cfg: Any, columns: int = 1, exact: bool = False) -> None:
+    """Give every kind of ground the same number of columns, with all levels.
+
+    Args:
+        env_cfg: The task's configuration, changed in place.
+        columns: For each kind.
+        exact: Whether level k is exactly as difficult as k / 10, and not anything up to the next one, as in training.
+    """
     generator = env_cfg.scene.terrain.terrain_generator
+    if exact:
+        generator.class_type = "himloco_lab.terrains.exact_levels:ExactLevelsGenerator"
     generator.num_rows, generator.num_cols = LEVELS, columns * len(generator.sub_terrains)
     for kind in generator.sub_terrains.values():
         kind.proportion = 1.0 / len(generator.sub_terrains)
