@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import sys
 import termios
 import time
@@ -221,7 +222,12 @@ def test_frames_are_turned_round_for_a_policy_that_wants_the_newest_first(
     policy = open_policy(str(make_onnx(tmp_path / "policy.onnx", inputs=270)), layout, newest_first=True)
     weights = 0.01 * np.random.default_rng(0).standard_normal((270, 12))
     by_frame = weights.reshape(6, 45, 12)[::-1].reshape(270, 12)
-    expected = observations["policy"].numpy() @ by_frame
-    np.testing.assert_allclose(policy(observations).numpy(), expected, atol=1e-5)
+    here = observations["policy"].numpy()
+    np.testing.assert_allclose(policy(observations).numpy(), here @ by_frame, atol=1e-5)
+    page = (Path(__file__).parents[2] / "docs" / "coming_from_himloco.md").read_text()
+    (told,) = re.findall(r"^there = (.+?)  # numpy; torch: (.+)$", page, re.MULTILINE)
+    for formula, given in zip(told, (here, observations["policy"]), strict=True):
+        there = np.asarray(eval(formula, {"here": given}))  # the page's own line
+        np.testing.assert_allclose(there @ weights, here @ by_frame, atol=1e-5)
     plain = open_policy(str(tmp_path / "policy.onnx"), layout)(observations)
     assert not torch.allclose(plain, policy(observations), atol=1e-3)
