@@ -23,6 +23,9 @@ from scipy.spatial.transform import Rotation
 
 from himloco_lab.assets.description import find_description
 from himloco_lab.assets.urdf import load_model
+from himloco_rl.extensions import ObservationLayout
+from himloco_rl.extensions.mirror_plane import FRONT_BACK, LEFT_RIGHT
+from himloco_rl.extensions.symmetry import SymmetryMap
 
 from .quadruped_world import NUM_JOINTS, OFFSET, ROBOTS, STIFF, STIFFER, description_of
 from .test_env import probe
@@ -136,6 +139,16 @@ def test_legs_give_way_by_weight_over_gains(world: dict[str, Any], robot: str) -
     assert np.abs(feet @ forces - missing).max() < 0.2  # [N, N m]; the largest torques are 5 to 12 N m
     measured = np.array(run["forces"])[:, [run["bodies"].index(name) for name in description.foot_bodies]].mean(axis=0)
     np.testing.assert_allclose(forces[2::3], measured, atol=1.0)
+
+
+@pytest.mark.parametrize("robot", ROBOTS)
+def test_a_robot_has_an_image_left_to_right_and_none_front_to_back(robot: str) -> None:
+    """By the joints' ranges: hips open to their own side, and all knees bend the same way."""
+    joints = load_model(find_description(description_of(robot))).joints
+    layout = ObservationLayout({}, tuple(JOINTS), {name: (one.lower, one.upper) for name, one in joints.items()})
+    SymmetryMap(layout, plane=LEFT_RIGHT)
+    with pytest.raises(ValueError, match="front-back"):
+        SymmetryMap(layout, plane=FRONT_BACK)
 
 
 def test_groups_are_himlocos(seen: dict[str, Any]) -> None:
