@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from isaaclab.utils.string import ResolvableString
 from scipy import stats
 
 from himloco_lab.tasks.locomotion.mdp.commands.upper_body_command import sample_amplitude
@@ -105,7 +106,7 @@ def spread_terrain(env_cfg: Any, columns: int = 1, exact: bool = False) -> None:
     """
     generator = env_cfg.scene.terrain.terrain_generator
     if exact:
-        generator.class_type = "himloco_lab.terrains.exact_levels:ExactLevelsGenerator"
+        generator.class_type = ResolvableString("himloco_lab.terrains.exact_levels:ExactLevelsGenerator")
     generator.num_rows, generator.num_cols = LEVELS, columns * len(generator.sub_terrains)
     for kind in generator.sub_terrains.values():
         kind.proportion = 1.0 / len(generator.sub_terrains)
