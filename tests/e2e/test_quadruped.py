@@ -22,7 +22,7 @@ TASK = "Himloco-Aliengo-Flat-v0"
 def run(repository: Path, folder: Path, script: str, *flags: str) -> str:
     """Run a script that must succeed, and return what it prints."""
     command = [sys.executable, str(repository / "scripts" / f"{script}.py"), *flags]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     return done.stdout
 
