@@ -48,7 +48,6 @@ class QuadrupedFlatHIMRunnerCfg(QuadrupedRoughHIMRunnerCfg):
         self.actor.distribution_cfg = _Gaussian(init_std=0.8)
         # A few million samples, not hundreds: the choices of the other flat tasks (docs/training.md).
         self.algorithm.symmetry_cfg = HIMSymmetryCfg()
-        self.algorithm.entropy_coef = 0.004
         self.algorithm.desired_kl, self.algorithm.final_desired_kl = 0.04, 0.01
         self.algorithm.desired_kl_updates = 300
         self.algorithm.gamma, self.algorithm.lam = 0.98, 0.92
