@@ -65,7 +65,6 @@ def test_a_policy_of_another_layout_is_refused(
         (["--policy", "zero", "--checkpoint", "latest"], "not allowed with"),
         (["--policy", "zero", "--port", "0"], "--port 0"),
         (["--policy", "zero", "--viz", "viser", "--port", "TAKEN"], "cannot listen"),
-        (["--policy", "zero", "--command", "0.5", "0"], "--command 0.5 0: 2 numbers; give VX VY YAW"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_built(

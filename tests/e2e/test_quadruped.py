@@ -27,11 +27,9 @@ def run(repository: Path, folder: Path, script: str, *flags: str) -> str:
     return done.stdout
 
 
-def test_a_policy_is_trained_played_exported_and_run_in_mujoco(repository: Path, tmp_path: Path) -> None:
+def test_a_policy_is_trained_exported_and_run_in_mujoco(repository: Path, tmp_path: Path) -> None:
     task = ("--task", TASK, "--device", "cpu")
     run(repository, tmp_path, "train", *task, "--num_envs", "8", "--max_iterations", "1", "agent.num_steps_per_env=8")
-    said = run(repository, tmp_path, "play", *task, "--max_steps", "10", "--command", "0.5", "0", "0")
-    assert "10 steps of 1 robot(s)" in said
     said = run(repository, tmp_path, "export", *task)
     assert re.search(r"ONNX Runtime: largest difference \d\.\de-\d\d over 1000 observations", said)
     (exported,) = (tmp_path / "logs" / "rsl_rl" / "himloco_aliengo_flat").glob("*/exported")

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import os
 import pty
 import re
@@ -13,6 +15,7 @@ import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -20,6 +23,8 @@ import pytest
 import torch
 from tensordict import TensorDict
 
+from himloco_lab.cli.errors import CliError
+from himloco_lab.cli.play import check_command
 from himloco_lab.playing import keyboard
 from himloco_lab.playing.policies import PolicyError, TaskLayout, layout_of, open_policy
 from himloco_lab.playing.steering import Steering, gait_axes
@@ -141,6 +146,23 @@ def test_steering_stays_within_what_the_task_draws() -> None:
     assert asked.command == [1.2, 0.0, 0.0, 0.24]
     asked.rest()
     assert asked.command == [0.0, 0.0, 0.0, 0.74]
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        ((0.5, 0.0), "--command 0.5 0: 2 numbers; give VX VY YAW or VX VY YAW HEIGHT"),
+        ((0.5, 0.0, 0.0), None),
+        ((0.5, 0.0, 0.0, 0.3), None),
+        ((0.5, 0.0, 0.0, 0.74), "--command 0.5 0 0 0.74: Task commands no height but 0.3 m; leave HEIGHT out"),
+        (None, None),
+    ],
+)
+def test_a_robot_of_one_height_takes_no_other(command: tuple[float, ...] | None, named: str | None) -> None:
+    args = argparse.Namespace(command=command, task="Task")
+    allowed = contextlib.nullcontext() if named is None else pytest.raises(CliError, match=re.escape(named))
+    with allowed:
+        check_command(args, SimpleNamespace(height=(0.3, 0.3)))
 
 
 def test_keys_move_the_command() -> None:

@@ -49,7 +49,7 @@ def _play(argv: list[str]) -> None:
     apply_device(args, overrides, env_cfg, agent_cfg)
     _choose_num_envs(args, overrides, env_cfg)
     check_configs(env_cfg, agent_cfg)
-    _check_command(args, env_cfg.commands.base_velocity.ranges)
+    check_command(args, env_cfg.commands.base_velocity.ranges)
     filmed = films_without_kit(env_cfg, args)
     if not filmed:
         check_video(env_cfg, args)
@@ -93,7 +93,7 @@ def _choose_num_envs(args: argparse.Namespace, overrides: list[str], env_cfg: An
     check_num_envs(env_cfg.scene.num_envs, env_cfg.sim.device)
 
 
-def _check_command(args: argparse.Namespace, ranges: Any) -> None:
+def check_command(args: argparse.Namespace, ranges: Any) -> None:
     """Refuse commands of other than three or four numbers, and a height where the task has one for all.
 
     Raises:
