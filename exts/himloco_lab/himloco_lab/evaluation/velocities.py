@@ -30,11 +30,11 @@ NOTES = (
     " 6.8 to 12.2 cm, slopes of 0.04 to 0.16, obstacles of 6 to 9 cm. The paper's text has slopes up to 40 degrees,"
     " tiles of 10 m and steps 20 to 40 cm wide; HIMLoco's, and these, up to 0.4 (22 degrees), 8 m and 30 cm.",
     "The paper says neither how long a command lasts nor from when errors count. Here each robot stands for 2 s, gets"
-    f" one command and keeps it for {SECONDS:g} s. *settled* is the mean from 2 s after it on, *from the command on*"
-    " the mean over all of its time, standing start included.",
+    f" one command and keeps it for {SECONDS:g} s; settled errors are means from 2 s after it on, those from the"
+    " command on are means over all of its time, standing start included.",
     f"Sideways at ±2 no more than ±{SIDEWAYS:g} m/s is asked for, which is what HIMLoco trains.",
-    "The linear error is the length of v - v* in the plane. The paper gives no yaw error for rows of linear commands,"
-    " nor the other way round.",
+    "The linear error is the length of the velocity's error in the plane. The paper gives no yaw error for rows of"
+    " linear commands, nor the other way round.",
     "Conditions are nominal: no payload, delay, noise or pushes, friction 1. What the paper's robots were put through"
     " is not said. Nothing after a fall counts here; what counts there is not said either.",
 )
