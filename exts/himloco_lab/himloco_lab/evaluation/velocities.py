@@ -24,7 +24,7 @@ LEVELS = (1, 2, 3, 4)
 SIDEWAYS = 1.0
 """Largest sideways velocity that is commanded [m/s]."""
 NOTES = (
-    "HIM's figures are the paper's: its Aliengo, 4096 x 5 trials a row. Those beside them are of this task's robot,"
+    "HIM's figures are the paper's: one robot, 4096 x 5 trials a row. Those beside them are of this task's robot,"
     " whichever it is, and of as many robots as the table says.",
     "Levels 1 to 4 are taken to be rows 1 to 4 of ten, counted from 0, with HIMLoco's difficulty of row / 10: steps of"
     " 6.8 to 12.2 cm, slopes of 0.04 to 0.16, obstacles of 6 to 9 cm. The paper's text has slopes up to 40 degrees,"
