@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 ROBOTS = ("a1", "go1", "go2", "aliengo")
 STIFF = "aliengo_stiff"
@@ -56,8 +57,9 @@ def _scene_cfg():
         x, y, z = cfg.init_state.pos
         cfg.init_state.pos = (x + 2.0 * index - 3.0, y, z)
         if robot == STIFF:
-            for gains in (cfg.actuators["explicit"].stiffness, cfg.actuators["explicit"].damping):
-                gains.update({joint: STIFFER * gain for joint, gain in gains.items()})
+            actuator: Any = cfg.actuators["explicit"]
+            for name in ("stiffness", "damping"):
+                setattr(actuator, name, {joint: STIFFER * gain for joint, gain in getattr(actuator, name).items()})
         setattr(scene, robot, cfg)
         sensor = ContactSensorCfg(prim_path=f"{{ENV_REGEX_NS}}/{robot}/[^/]*", update_period=0.0)
         setattr(scene, f"{robot}_contacts", sensor)
