@@ -56,7 +56,9 @@ def leads_somewhere(key: str, node: Any) -> bool:
 
 
 def test_every_key_is_one(configurations: list[dict[str, Any]]) -> None:
-    found = {key for name in PAGES for text in code(name) for key in re.findall(r"(?<![/\w])(?:env|agent)\.[\w.]*\w", text)}
+    found = {
+        key for name in PAGES for text in code(name) for key in re.findall(r"(?<![/\w])(?:env|agent)\.[\w.]*\w", text)
+    }
     # the column "there" has a section env, too
     found -= {"env.num_envs", "env.num_one_step_observations", "env.num_actions"}
     assert len(found) > 80
