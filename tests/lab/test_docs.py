@@ -74,6 +74,17 @@ def test_every_test_is_there() -> None:
     assert not {t for t in named - tests - files if not any(test.startswith(t) for test in tests if t.endswith("_"))}
 
 
+def test_every_name_is_one_of_the_code() -> None:
+    """Of functions, classes and settings; test names and files are looked at below."""
+    sources = [path for part in ("exts", "source") for path in (REPOSITORY / part).rglob("*.py")]
+    identifiers = {name for path in sources for name in re.findall(r"[A-Za-z_]\w*", path.read_text())}
+    named = {text for name in ("algorithm.md", "differences.md") for text in code(name)}
+    names = {text for text in named if re.fullmatch(r"\.?[A-Za-z_][\w.]*", text)}
+    names = {text for text in names if not re.search(r"test_|\.(py|md|urdf)$", text)}
+    assert len(names) > 60
+    assert not {name for name in names if name.split(".")[-1] not in identifiers}
+
+
 def test_each_test_is_in_the_file_that_is_named_before_it() -> None:
     """In a table's cell: ```lab/test_env.py` `test_the_delay_acts``."""
     pairs = [
