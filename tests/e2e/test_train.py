@@ -82,6 +82,21 @@ def test_tensorboard_has_losses_rewards_curricula_and_speed(trained):
     assert len(curves["Train/mean_episode_length"]) > 0
 
 
+def test_the_same_seed_trains_the_same_policy_bit_for_bit(trained, repository, tmp_path):
+    task, folder, _ = trained
+    if "Rough" in task:
+        pytest.skip("once is enough")
+    script = str(repository / "scripts" / "train.py")
+    result = train(tmp_path, sys.executable, script, "--task", task, "--max_iterations", "3", *SMALL)
+    assert result.returncode == 0, result.stderr[-3000:]
+    one, other = (torch.load(the_only_run(path) / "model_2.pt", weights_only=True) for path in (folder, tmp_path))
+    for part in ("actor_state_dict", "critic_state_dict"):
+        assert all(torch.equal(values, other[part][name]) for name, values in one[part].items())
+    assert (
+        one["optimizer_state_dict"]["param_groups"][0]["lr"] == other["optimizer_state_dict"]["param_groups"][0]["lr"]
+    )
+
+
 def test_a_runs_curves_can_be_kept(trained, repository, tmp_path):
     _, folder, _ = trained
     command = [sys.executable, str(repository / "scripts" / "plot_run.py"), str(the_only_run(folder))]
