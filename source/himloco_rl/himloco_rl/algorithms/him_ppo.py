@@ -184,9 +184,9 @@ class HIMPPO(PPO):
                     if loss is not None:
                         estimator.step(loss)
         else:
-            frozen = estimator.frozen_features(self.storage, policy_copies)
+            estimator.freeze_features(self.storage, policy_copies)
             for batch in self.storage.mini_batches(self.num_mini_batches, self.num_learning_epochs):
-                self._policy_step(batch, frozen[:, batch.indices].flatten(0, 1))
+                self._policy_step(batch, estimator.frozen_features(batch, policy_copies))
             for batch in self.storage.mini_batches(self.estimator_num_mini_batches, self.estimator_num_epochs):
                 estimator.step(estimator.estimate(batch, 0, True)[1])
 
