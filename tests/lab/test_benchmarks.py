@@ -213,13 +213,14 @@ def test_the_evaluations_times_are_shown() -> None:
     sizes = {"tour_robots": 4, "tour_seconds": 20, "tracking_commands": 64, "tracking_robots": 4}
     runs = {
         "tour, mujoco": [
-            {"robot_seconds_per_s": 20.0, "stood_share": 0.5},
-            {"robot_seconds_per_s": 22.0, "stood_share": 0.5},
+            {"robot_seconds_per_s": 20.0, "robot_seconds_per_cpu_s": 30.0, "stood_share": 0.5},
+            {"robot_seconds_per_s": 22.0, "robot_seconds_per_cpu_s": 30.5, "stood_share": 0.5},
         ],
         "tracking, ovphysx": [{"seconds": 100.0}, {"seconds": 120.0}],
     }
     page = render({"evaluation": {**PROVENANCE, "sizes": sizes, "runs": runs, "ratios": {}}})
     assert "| robot-seconds a second | 21.0 (20.0–22.0) |" in page
+    assert "| robot-seconds a second of processor time | 30.2 (30.0–30.5) |" in page
     assert "| share of the time that robots stood [%] | 50 |" in page
     assert "| ovphysx | 110 (100–120) |" in page
 
@@ -227,7 +228,7 @@ def test_the_evaluations_times_are_shown() -> None:
 def test_a_tour_that_is_timed_stays_on_its_feet() -> None:
     found = measure_tour(robots=1, tour_seconds=0.2, seed=0)
     assert found["stood_share"] == pytest.approx(1.0)
-    assert found["robot_seconds_per_s"] > 0.0
+    assert found["robot_seconds_per_s"] > 0.0 and found["robot_seconds_per_cpu_s"] > 0.0
 
 
 def test_a_broken_file_is_named_and_kept(tmp_path: Path) -> None:

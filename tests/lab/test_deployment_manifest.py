@@ -174,13 +174,16 @@ def test_files_that_are_missing_or_broken(
 
 
 def test_the_room_needs_neither_isaac_lab_nor_torch() -> None:
-    """Every module of the room, and the command, in a process of its own."""
+    """Every module of the room, and the command, in a process of its own, before and after a run."""
     code = (
         "import sys, pkgutil, importlib, himloco_lab.deployment as room\n"
         "for module in pkgutil.iter_modules(room.__path__):\n"
         "    importlib.import_module(f'{room.__name__}.{module.name}')\n"
-        "import himloco_lab.cli.sim2sim\n"
-        "heavy = {'torch', 'isaaclab', 'pxr', 'warp', 'newton', 'himloco_rl', 'gymnasium'} & set(sys.modules)\n"
+        "from himloco_lab.cli.sim2sim import main\n"
+        "heavy = {'torch', 'isaaclab', 'pxr', 'warp', 'newton', 'himloco_rl'} & set(sys.modules)\n"
+        "assert 'gymnasium' not in sys.modules\n"
+        "assert main(['--policy', 'zero', '--duration', '0.1']) == 0\n"  # and when it runs
+        "heavy |= {'torch', 'isaaclab', 'pxr', 'warp', 'newton', 'himloco_rl'} & set(sys.modules)\n"
         "sys.exit(', '.join(heavy) or 0)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

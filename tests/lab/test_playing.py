@@ -21,13 +21,17 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from isaaclab_visualizers.viser import ViserVisualizer
 from tensordict import TensorDict
 
 from himloco_lab.cli.errors import CliError
-from himloco_lab.cli.play import check_command
+from himloco_lab.cli.play import _drop_rewards, check_command
 from himloco_lab.playing import keyboard
 from himloco_lab.playing.policies import PolicyError, TaskLayout, layout_of, open_policy
 from himloco_lab.playing.steering import Steering, gait_axes
+from himloco_lab.playing.viewer import PlayViewer
+from himloco_lab.playing.viewer_cfg import PlayViewerCfg
+from himloco_lab.tasks.default_robot import load_config
 
 G1 = TaskLayout(("policy",), (456,), 12)
 
@@ -255,3 +259,30 @@ def test_frames_are_turned_round_for_a_policy_that_wants_the_newest_first(
         np.testing.assert_allclose(there @ weights, here @ by_frame, atol=1e-5)
     plain = open_policy(str(tmp_path / "policy.onnx"), layout)(observations)
     assert not torch.allclose(plain, policy(observations), atol=1e-3)
+
+
+@pytest.mark.parametrize("task", ["Himloco-G1-Flat-v0", "Himloco-G1-Rough-Perceptive-v0", "Himloco-Go2-Rough-v0"])
+def test_only_rewards_that_a_curriculum_follows_are_computed_in_play(task: str) -> None:
+    cfg = load_config(task)
+    before = {name for name, term in vars(cfg.rewards).items() if term is not None}
+    _drop_rewards(cfg)
+    left = {name for name, term in vars(cfg.rewards).items() if term is not None}
+    assert left == {"tracking_x_vel" if "G1" in task else "tracking_lin_vel"} < before
+
+
+def test_pictures_come_every_second_step_and_a_pause_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[float] = []
+    monkeypatch.setattr(ViserVisualizer, "step", lambda self, dt: drawn.append(dt))
+    viewer = PlayViewer(PlayViewerCfg())
+    for _ in range(6):
+        viewer.step(0.02)
+    assert drawn == pytest.approx([0.04] * 3)
+    viewer.step(0.0)  # drawing is paused: Isaac Lab wants to hear of the page all the same
+    assert drawn[3:] == [0.0] and viewer.paused == 0.0
+    viewer._paused_simulation = True
+    start = time.perf_counter()
+    for _ in range(3):
+        viewer.step(0.0)
+    elapsed = time.perf_counter() - start
+    assert drawn[4:] == [0.0] * 3
+    assert 0.09 <= viewer.paused <= elapsed  # a loop that waits for nothing would take the processor

@@ -139,6 +139,20 @@ def test_nothing_after_a_fall_counts() -> None:
     assert summary["energy"] == pytest.approx(500.0)
 
 
+def test_the_tour_ends_with_the_last_robot_and_its_record_goes_on() -> None:
+    arena, steps = Puck(2, falls_at=10.01), 0
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1
+
+    found = tour(arena, on_step=count)
+    assert len(arena.pushes) == 150 + 501  # held, then up to the step in which both fall
+    assert steps == 150 + 3000  # a progress bar arrives all the same
+    assert found.alive.shape == found.power.shape == (3000, 2)
+    assert found.alive.sum(axis=0).tolist() == [500, 500]
+
+
 def test_the_score_has_wilsons_interval() -> None:
     alive = np.ones((2, 10), dtype=bool)
     alive[1, :3] = False

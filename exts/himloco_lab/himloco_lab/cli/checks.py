@@ -11,6 +11,7 @@ import copy
 import importlib.util
 import io
 import os
+import sys
 import tempfile
 from typing import Any
 
@@ -117,6 +118,20 @@ def check_launch(env_cfg: Any, args: argparse.Namespace) -> None:
     if needs_kit and not KitLauncher.is_available():
         remedy = f"use {_KITLESS_PHYSICS}, and --viz viser to watch"
         raise CliError(f"Isaac Sim is not installed here and is needed by {', '.join(needs_kit)}; {remedy}", FAILURE)
+
+
+def check_display(args: argparse.Namespace) -> None:
+    """Refuse Newton's window where there is no display: Isaac Lab would draw it where nobody sees it, for ever.
+
+    Raises:
+        CliError: If it is asked for, not to be filmed, and there is no display.
+    """
+    has_display = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY")
+    if "newton_gl" in (args.visualizer or []) and not (args.video or args.headless or has_display):
+        raise CliError(
+            "--viz newton_gl: there is no display to open a window on, DISPLAY is not set; use --viz viser or --video",
+            FAILURE,
+        )
 
 
 def check_shared_memory(env_cfg: Any, folder: str = "/dev/shm") -> None:

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +16,8 @@ from pathlib import Path
 from rich.progress import Progress
 
 from himloco_lab.cli.arguments import evaluate_parser, parse
-from himloco_lab.cli.errors import FAILURE, CliError, run_command
-from himloco_lab.cli.evaluation_plan import MUJOCO, Unit, engines_of, sources_of, units_of
+from himloco_lab.cli.errors import FAILURE, INTERRUPTED, CliError, run_command
+from himloco_lab.cli.evaluation_plan import MUJOCO, Unit, check_checkpoints, engines_of, sources_of, units_of
 from himloco_lab.cli.registry import find_task
 
 _ONLY = "HIMLOCO_EVALUATE_ONLY"
@@ -32,18 +34,24 @@ def _evaluate(argv: list[str]) -> None:
     args.task = find_task(args.task, args.agent).id
     engines = engines_of(args, overrides)
     sources = sources_of(args, engines[0].agent_cfg)
+    only = os.environ.get(_ONLY)
+    if only is None:
+        check_checkpoints(sources, engines[0], args.task)
     units = units_of(args, overrides, engines, sources)
     folder = _folder(args)
     path = folder / "results.json"
-    only = os.environ.get(_ONLY)
     pending = [unit for unit in units if not _is_measured(path, unit, tell=only is None)]
-    if only is not None:
-        pending = [unit for unit in pending if unit.key == only]
-    elif len(pending) > 1:
-        _share_out(pending)
-        pending = []
-    for unit in pending:
-        _measure(args, unit, path)
+    try:
+        if only is None and len(pending) > 1:
+            _share_out(pending)
+        else:
+            for unit in pending:
+                if only in (None, unit.key):
+                    _measure(args, unit, path)
+    except KeyboardInterrupt:
+        if only is None:
+            print(f"interrupted: what is done is kept in {folder}, and the same command goes on", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
     if only is None:
         _report(args, units, path)
 
@@ -68,9 +76,25 @@ def _earlier(path: Path) -> dict[str, dict]:
 def _share_out(units: list[Unit]) -> None:
     """Measure each in a process of its own: contacts and timers of one leave traces in the next's numbers."""
     for unit in units:
-        done = subprocess.run([sys.executable, *sys.orig_argv[1:]], env={**os.environ, _ONLY: unit.key})
-        if done.returncode:
-            raise SystemExit(done.returncode)  # it has said why
+        process = subprocess.Popen([sys.executable, *sys.orig_argv[1:]], env={**os.environ, _ONLY: unit.key})
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            _end(process)
+            raise
+        if code:
+            raise SystemExit(code)  # it has said why
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a process that Ctrl-C has reached as well, or hand the signal on to it."""
+    for patience in (3.0, 10.0):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+            return
+        process.send_signal(signal.SIGINT)
+    process.kill()
+    process.wait()
 
 
 def _measure(args: argparse.Namespace, unit: Unit, path: Path) -> None:

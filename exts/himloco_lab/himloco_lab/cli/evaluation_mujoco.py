@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.metadata
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +30,7 @@ def measure_in_mujoco(args: argparse.Namespace, unit: Unit, folder: Path, bar: P
     Args:
         args: The command line.
         unit: What to measure.
-        folder: Where exports go.
+        folder: Where exports go, and what is done when it is interrupted.
         bar: Shows how far it is.
 
     Returns:
@@ -46,9 +48,17 @@ def measure_in_mujoco(args: argparse.Namespace, unit: Unit, folder: Path, bar: P
         newest_first = args.history == NEWEST_FIRST and not source.is_checkpoint
         one = contestant(source.name, path, str(unit.engine.env_cfg.scene.robot.spawn.robot), newest_first)
         task = bar.add_task(unit.key, total=unit.job.num_robots)
-        return result_of(measure(one, unit.job, lambda robots: bar.advance(task, robots)))
+        return result_of(measure(one, unit.job, _kept(unit, folder), lambda robots: bar.advance(task, robots)))
     except ManifestError as error:
         raise CliError(str(error), FAILURE) from None
+    except OSError as error:
+        raise CliError(f"cannot write to {folder}: {error.strerror}; choose --output_dir", FAILURE) from None
+
+
+def _kept(unit: Unit, folder: Path) -> Path:
+    """Return the folder of what a unit has done so far; another policy, job or version has another one."""
+    whole = json.dumps([unit.key, unit.settings, importlib.metadata.version("himloco_lab")], sort_keys=True)
+    return folder / "unfinished" / hashlib.sha256(whole.encode()).hexdigest()[:12]
 
 
 def _exported(args: argparse.Namespace, source: Source, folder: Path) -> Path:

@@ -16,10 +16,10 @@ from isaaclab_rl.entrypoints.common import apply_env_overrides
 from himloco_lab.cli.arguments import OLDEST_FIRST, check_history
 from himloco_lab.cli.checks import check_configs, check_launch
 from himloco_lab.cli.errors import CliError, suggestion
-from himloco_lab.cli.loading import policy_file
+from himloco_lab.cli.loading import check_policy, policy_file
 from himloco_lab.cli.machine import apply_device, check_num_envs
 from himloco_lab.cli.overrides import resolve_configs
-from himloco_lab.cli.runs import find_checkpoint, log_root
+from himloco_lab.cli.runs import find_checkpoint, log_root, recorded_agent
 
 if TYPE_CHECKING:
     from himloco_lab.evaluation.robustness import Condition
@@ -125,6 +125,23 @@ def sources_of(args: argparse.Namespace, agent_cfg: Any) -> list[Source]:
     if twice is not None:
         raise CliError(f"two policies are called {twice}: rename a folder, or evaluate them one after the other")
     return sources
+
+
+def check_checkpoints(sources: list[Source], engine: Engine, task: str) -> None:
+    """Refuse a checkpoint that does not fit the task before another policy is measured for an hour.
+
+    Args:
+        sources: The policies.
+        engine: Any of the engines.
+        task: Registered name.
+
+    Raises:
+        CliError: With what differs.
+    """
+    for source in sources:
+        if source.is_checkpoint and source.path:
+            recorded = recorded_agent(source.path)
+            check_policy(source.path, task, engine.env_cfg, engine.agent_cfg, recorded)
 
 
 def units_of(

@@ -69,7 +69,7 @@ def _export(argv: list[str]) -> None:
 def _write_and_check(runner: HIMOnPolicyRunner, task: str, checkpoint: Path, folder: Path) -> None:
     """Write the files, run them, and say how far they are from the model."""
     from himloco_lab.exporting.describe import FORMAT, describe_policy
-    from himloco_lab.exporting.files import TOLERANCE, compare_files, write_files
+    from himloco_lab.exporting.files import compare_files, write_files
 
     actor = cast("HIMActor", runner.alg.get_policy()).eval()
     env = cast("RslRlVecEnvWrapper", runner.env).unwrapped
@@ -78,20 +78,36 @@ def _write_and_check(runner: HIMOnPolicyRunner, task: str, checkpoint: Path, fol
     manifest = {"format": FORMAT, "task": task, "source": source, **facts}
     write_files(actor, manifest, folder)
     observations = _observations(runner, actor)
-    found = compare_files(actor, observations, folder)
+    _tell(compare_files(actor, observations, folder), len(observations), folder)
+    print(f"[INFO] Exported {checkpoint} to {folder}")
+
+
+def _tell(found: dict[str, float], count: int, folder: Path) -> None:
+    """Say how far the files are from the model.
+
+    Args:
+        found: From :func:`~himloco_lab.exporting.files.compare_files`.
+        count: Number of observations.
+        folder: Where the files are.
+
+    Raises:
+        CliError: If they are too far.
+    """
+    from himloco_lab.exporting.files import TOLERANCE
+
     for kind, name in (("onnx", "ONNX Runtime"), ("torchscript", "TorchScript")):
         print(
             f"[INFO] {name}: largest difference {found[f'{kind}_difference']:.1e} over"
-            f" {len(observations)} observations, {found[f'{kind}_ms']:.3f} ms per step on one core"
+            f" {count} observations, {found[f'{kind}_ms']:.3f} ms per step on one core"
         )
-    worst = max(found["onnx_difference"], found["torchscript_difference"])
-    if not worst <= TOLERANCE:
+    too_far = [found[f"{kind}_difference"] for kind in ("onnx", "torchscript")]
+    too_far = [difference for difference in too_far if not difference <= TOLERANCE]  # NaN is
+    if too_far:
         raise CliError(
-            f"the exported files differ from the model by {worst:.1e}, more than {TOLERANCE:.0e}; do not use them:"
+            f"the exported files differ from the model by {too_far[0]:.1e}, more than {TOLERANCE:.0e}; do not use them:"
             f" {folder}",
             FAILURE,
         )
-    print(f"[INFO] Exported {checkpoint} to {folder}")
 
 
 def _observations(runner: HIMOnPolicyRunner, actor: HIMActor) -> torch.Tensor:

@@ -154,8 +154,11 @@ def policy_file(name: str) -> Path | None:
     """Return the file that ``--policy`` names; None for ``zero`` and ``random``.
 
     Raises:
-        CliError: If there is no such file.
+        CliError: If there is no such file, or it is called an ONNX file and is none. Whether it fits the task shows
+            when the task is built.
     """
+    from himloco_lab.deployment.files import open_session
+    from himloco_lab.deployment.schema import ManifestError
     from himloco_lab.playing.policies import BUILT_IN
 
     if name in BUILT_IN:
@@ -164,6 +167,11 @@ def policy_file(name: str) -> Path | None:
     if not path.is_file():
         known = " or ".join(BUILT_IN)
         raise CliError(f"--policy {name}: no such file; name an ONNX or TorchScript file, or {known}", FAILURE)
+    if path.suffix == ".onnx":
+        try:
+            open_session(path)
+        except ManifestError as error:
+            raise CliError(f"--policy {error}", FAILURE) from None
     return path
 
 

@@ -22,7 +22,7 @@ from isaaclab_rl.entrypoints.common import (
 )
 
 from himloco_lab.cli.arguments import check_history, parse, play_parser
-from himloco_lab.cli.checks import check_configs, check_launch, check_video
+from himloco_lab.cli.checks import check_configs, check_display, check_launch, check_video
 from himloco_lab.cli.errors import FAILURE, CliError, run_command
 from himloco_lab.cli.filming import films_without_kit, open_film, plan_film, told_in_a_line
 from himloco_lab.cli.loading import check_policy, open_any, open_env, policy_file
@@ -48,6 +48,8 @@ def _play(argv: list[str]) -> None:
     apply_env_overrides(args, env_cfg, apply_device=False)
     apply_device(args, overrides, env_cfg, agent_cfg)
     _choose_num_envs(args, overrides, env_cfg)
+    if not args.train_env_cfg:
+        _drop_rewards(env_cfg)
     check_configs(env_cfg, agent_cfg)
     check_command(args, env_cfg.commands.base_velocity.ranges)
     filmed = films_without_kit(env_cfg, args)
@@ -57,6 +59,7 @@ def _play(argv: list[str]) -> None:
     checkpoint, recorded = _find_checkpoint(args, agent_cfg)
     if checkpoint is not None:
         check_policy(checkpoint, args.task, env_cfg, agent_cfg, recorded)
+    check_display(args)
     _add_viewer(args, env_cfg)
     set_hydra_args(overrides)
 
@@ -108,6 +111,15 @@ def check_command(args: argparse.Namespace, ranges: Any) -> None:
     lowest, highest = ranges.height
     if len(asked) == 4 and lowest == highest != asked[3]:
         raise CliError(f"{told}: {args.task} commands no height but {highest:g} m; leave HEIGHT out")
+
+
+def _drop_rewards(env_cfg: Any) -> None:
+    """Take away the rewards that nothing here looks at: with one robot they are a quarter of a step [measured]."""
+    curricula = [term for term in vars(env_cfg.curriculum).values() if term is not None]
+    followed = {term.params.get("reward_term") for term in curricula}
+    for name in vars(env_cfg.rewards):
+        if name not in followed:
+            setattr(env_cfg.rewards, name, None)
 
 
 def _find_checkpoint(args: argparse.Namespace, agent_cfg: Any) -> tuple[Path | None, dict[str, Any]]:

@@ -141,7 +141,10 @@ def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str, p
                 metadata={"agent": agent_entry},
             )
         except ValueError:
-            raise CliError(f"--checkpoint {selector}: no run of {task} with a checkpoint in {root}", FAILURE) from None
+            raise CliError(
+                f"--checkpoint {selector}: no run of {task} with a checkpoint in {root}; train one, or name a file",
+                FAILURE,
+            ) from None
         return _newest_good(models_in(Path(found).parent, MODEL_PATTERN))
     if is_wandb_checkpoint(selector):
         return Path(resolve_wandb_checkpoint(selector))
@@ -149,7 +152,9 @@ def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str, p
     if path.is_dir():
         models = models_in(path, pattern)
         if not models:
-            raise CliError(f"--checkpoint {selector}: no {pattern} in this folder", FAILURE)
+            raise CliError(
+                f"--checkpoint {selector}: no {pattern} in this folder; name a run that has saved, or a file", FAILURE
+            )
         return _newest_good(models)
     if not path.exists():
         raise CliError(f"--checkpoint {selector}: no such file{_neighbours(path)}", FAILURE)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,6 +79,33 @@ class FrameHistory:
         return frames.reshape(-1).copy()
 
 
+class _Terms:
+    """Some terms side by side, and what all their values are shifted by, clipped to and scaled with: arrays ``[W]``."""
+
+    def __init__(self, terms: tuple[Term, ...], places: Mapping[str, int]) -> None:
+        """Lay them out.
+
+        Args:
+            terms: The terms.
+            places: Where a joint stands in a robot's state.
+        """
+        self.terms = terms
+        self.joint_ids = [[places[name] for name in term.joints or ()] for term in terms]
+        self._offset = _spread((term, term.offset or 0.0) for term in terms)
+        self._low = _spread((term, -np.inf if term.clip is None else term.clip[0]) for term in terms)
+        self._high = _spread((term, np.inf if term.clip is None else term.clip[1]) for term in terms)
+        self._scale = _spread((term, term.scale) for term in terms)
+
+    def finish(self, raw: list[Array]) -> Array:
+        """Return the values that the network sees, shape ``[W]``, for those of each term."""
+        return np.minimum(np.maximum(np.concatenate(raw) - self._offset, self._low), self._high) * self._scale
+
+
+def _spread(values: Iterable[tuple[Term, float | tuple[float, ...]]]) -> Array:
+    """Return one number for every value of every term."""
+    return np.concatenate([np.broadcast_to(value, term.width) for term, value in values] or [np.zeros(0)])
+
+
 class ObservationBuilder:
     """Builds the input of a policy step after step."""
 
@@ -94,7 +122,9 @@ class ObservationBuilder:
         for term in (*self._observation.terms, *self._observation.extra):
             _check_term(term)
         self._default_pos = np.array([joint.default_pos for joint in manifest.joints])
-        self._places = {name: place for place, name in enumerate(manifest.joint_names)}
+        places = {name: place for place, name in enumerate(manifest.joint_names)}
+        self._frame = _Terms(self._observation.terms, places)
+        self._extra = _Terms(self._observation.extra, places)
         newest_first = self._observation.history_order == "newest-first"
         self._history = FrameHistory(self._observation.history_length, self._observation.frame_width, newest_first)
 
@@ -110,9 +140,9 @@ class ObservationBuilder:
             command: vx, vy [m/s], yaw rate [rad/s], height [m]; shape ``[4]``.
             last_action: The policy's last raw output; zeros before the first. Shape ``[A]``.
         """
-        return self._values(self._observation.terms, state, command, last_action)
+        return self._values(self._frame, state, command, last_action)
 
-    def _values(self, terms: tuple[Term, ...], state: RobotState, command: Array, last_action: Array) -> Array:
+    def _values(self, layout: _Terms, state: RobotState, command: Array, last_action: Array) -> Array:
         """Return the scaled values of some terms, one after the other."""
         raw = {
             "velocity_command": command[:3],
@@ -125,20 +155,16 @@ class ObservationBuilder:
             SCAN_TERM: state.height_scan,
         }
         parts = []
-        for term in terms:
+        for term, joint_ids in zip(layout.terms, layout.joint_ids, strict=True):
             value = raw[term.name]
             if value is None:
                 raise ManifestError(f"the policy sees {term.name}, but this robot has no map of the ground")
             if term.name in JOINT_TERMS:
-                value = value[[self._places[name] for name in term.joints or ()]]
-            if term.offset is not None:
-                value = value - term.offset
+                value = value[joint_ids]
             if value.shape != (term.width,):
                 raise ValueError(f"{term.name} has shape {list(value.shape)}, the manifest says [{term.width}].")
-            if term.clip is not None:
-                value = np.clip(value, *term.clip)
-            parts.append(value * np.asarray(term.scale))
-        return np.concatenate(parts)
+            parts.append(value)
+        return layout.finish(parts)
 
     def observe(self, state: RobotState, command: Array, last_action: Array) -> Array:
         """Append a frame and return the network's input: the history, then what has none; shape ``[1, W]`` (float32).
@@ -153,7 +179,7 @@ class ObservationBuilder:
         """
         flat = self._history.append(self.frame(state, command, last_action))
         if self._observation.extra:
-            extra = self._values(self._observation.extra, state, command, last_action)
+            extra = self._values(self._extra, state, command, last_action)
             flat = np.concatenate([flat, extra.astype(np.float32)])
         limit = self._observation.clip_input
         return (flat if limit is None else flat.clip(-limit, limit))[None, :]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -22,6 +23,8 @@ from himloco_lab.deployment.policy import Policy
 from himloco_lab.deployment.rollout import PolicyLoop
 
 from .arena import START_NOISE, Array, Push, State
+
+_UNKNOWN = (np.nan,) * 3  # nothing here tells a policy's estimate
 
 
 def with_physics_dt(manifest: Manifest, physics_dt: float | None) -> Manifest:
@@ -75,7 +78,7 @@ class MujocoArena:
         self.arm_limits = np.array([(joint.lower, joint.upper) for joint in led]).reshape(-1, 2)
         self._feet = [first.model.body(name).id for name in description.foot_bodies]
         self._foot_names = description.foot_bodies
-        self._last: list[State] = []
+        self._last: dict[str, Array] = {}
 
     def reset(self, seed: int) -> None:
         """Stand all robots up."""
@@ -84,7 +87,8 @@ class MujocoArena:
             loop.reset()
         self._starts = [loop.robot.data.qpos.copy() for loop in self._loops]
         self._fallen = np.zeros(self.num_robots, dtype=bool)
-        self._last = [self._state(loop, 0.0, fallen=False) for loop in self._loops]
+        states = [self._state(loop, 0.0, fallen=False) for loop in self._loops]
+        self._last = {name: np.stack([one[name] for one in states]) for name in states[0]}
 
     def step(self, command: Array, arms: Array | None = None, push: Push | None = None) -> State:
         """Let the policy act once; who has fallen lies where it fell."""
@@ -99,8 +103,10 @@ class MujocoArena:
             before = loop.robot.energy
             loop.step(command[index], targets, wrench=wrench)
             self._fallen[index] = loop.robot.has_fallen
-            self._last[index] = self._state(loop, (loop.robot.energy - before) / self.dt, bool(self._fallen[index]))
-        return State(**{name: np.stack([getattr(one, name) for one in self._last]) for name in vars(self._last[0])})
+            state = self._state(loop, (loop.robot.energy - before) / self.dt, bool(self._fallen[index]))
+            for name, value in state.items():
+                self._last[name][index] = value
+        return State(**{name: values.copy() for name, values in self._last.items()})
 
     def hold(self) -> None:
         """Put all robots back into the pose that they started in."""
@@ -112,26 +118,26 @@ class MujocoArena:
             mujoco.mj_forward(loop.robot.model, data)
         self._fallen[:] = False
 
-    def _state(self, loop: PolicyLoop, power: float, fallen: bool) -> State:
-        """Return one robot's state, without the axis of robots."""
+    def _state(self, loop: PolicyLoop, power: float, fallen: bool) -> dict[str, Any]:
+        """Return what :class:`State` tells of one robot, without the axis of robots."""
         robot = loop.robot
         data = robot.data
         w, x, y, z = data.qpos[3:7]
         yaw = np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
         touching = robot.ground_contacts()
         speeds = [_horizontal_speed(robot, body) for body in self._feet]
-        return State(
-            velocity=np.array([*robot.lin_vel[:2], data.qvel[5]]),
-            height=np.array(robot.base_height),
-            pose=np.array([data.qpos[0], data.qpos[1], yaw]),  # robots start at the origin and look along x
-            fallen=np.array(fallen),
-            power=np.array(power),
-            joint_vel=robot.state.joint_vel,
-            contacts=np.array([name in touching for name in self._foot_names]),
-            foot_speed=np.array(speeds),
-            actions=loop.last_action,
-            estimate=np.full(3, np.nan),
-        )
+        return {
+            "velocity": [*robot.lin_vel[:2], data.qvel[5]],
+            "height": robot.base_height,
+            "pose": [data.qpos[0], data.qpos[1], yaw],  # robots start at the origin and look along x
+            "fallen": fallen,
+            "power": power,
+            "joint_vel": robot.joint_vel,
+            "contacts": [name in touching for name in self._foot_names],
+            "foot_speed": speeds,
+            "actions": loop.last_action,
+            "estimate": _UNKNOWN,
+        }
 
 
 def _horizontal_speed(robot: MujocoRobot, body: int) -> float:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import multiprocessing
 import os
+import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from himloco_lab.deployment.policy import OnnxPolicy, Policy, RandomPolicy, Zero
 from himloco_lab.deployment.schema import ManifestError
 from himloco_lab.deployment.untrained import untrained_manifest
 
-from .suites import Job, join, run_job
+from .suites import Job, join, load, run_job, save
 
 SLICE = 8
 """Robots that a process takes at a time."""
@@ -112,22 +114,42 @@ def contestant(name: str, path: Path | None, robot: str, newest_first: bool = Fa
     return found
 
 
-def measure(one: Contestant, job: Job, on_robots: Callable[[int], None]) -> Any:
-    """Do a job with all cores.
+def measure(one: Contestant, job: Job, kept: Path, on_robots: Callable[[int], None]) -> Any:
+    """Do a job with all cores. What is done when it is interrupted is not done again.
 
     Args:
         one: The policy.
         job: What to measure.
+        kept: Folder for recordings of robots that are done; its name stands for policy and job. It is removed at the
+            end.
         on_robots: Called with the number of robots whenever some are done.
     """
     slices = [range(first, min(first + SLICE, job.num_robots)) for first in range(0, job.num_robots, SLICE)]
-    workers = min(len(os.sched_getaffinity(0)), len(slices))
-    recordings = []
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for recording, chosen in zip(pool.imap(_Worker(one, job), slices), slices, strict=True):
-            recordings.append(recording)
-            on_robots(len(chosen))
+    kept.mkdir(parents=True, exist_ok=True)
+    left = [chosen for chosen in slices if not _file_of(chosen, kept).is_file()]
+    on_robots(job.num_robots - sum(map(len, left)))
+    workers = min(len(os.sched_getaffinity(0)), len(left))
+    if left:
+        with _deaf_processes(workers) as pool:
+            for chosen in pool.imap_unordered(_Worker(one, job, kept), left):
+                on_robots(len(chosen))
+    recordings = [load(_file_of(chosen, kept)) for chosen in slices]
+    shutil.rmtree(kept)
     return join(recordings)
+
+
+def _file_of(robots: range, kept: Path) -> Path:
+    """Where the recording of some robots lies."""
+    return kept / f"{robots.start}.npz"
+
+
+def _deaf_processes(count: int) -> Any:
+    """Return a pool that leaves Ctrl-C to this process, which then ends it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a new process inherits it
+    try:
+        return multiprocessing.get_context("spawn").Pool(count)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,8 +158,10 @@ class _Worker:
 
     one: Contestant
     job: Job
+    kept: Path
 
-    def __call__(self, robots: range) -> Any:
+    def __call__(self, robots: range) -> range:
+        """Measure and keep; return the robots."""
         os.environ.setdefault("MUJOCO_GL", "disable")  # nothing is drawn, so a broken backend need not matter
         from .mujoco_arena import MujocoArena, with_physics_dt
 
@@ -149,4 +173,5 @@ class _Worker:
             return self.one.make_policy(self.job.seed, robot) if is_random else shared
 
         arena = MujocoArena(manifest, find_description(manifest.robot), policy_of, robots)
-        return run_job(arena, self.job, robots)
+        save(run_job(arena, self.job, robots), _file_of(robots, self.kept))
+        return robots

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,6 +74,21 @@ def run_job(
 def join(recordings: Sequence[Any]) -> Recording | TourRecording:
     """Return one recording of all robots of a job."""
     return (metrics.join if isinstance(recordings[0], Recording) else tour.join)(recordings)
+
+
+def save(recording: Recording | TourRecording, path: Path) -> None:
+    """Write a recording, whole or not at all."""
+    beside = path.with_name(f"{path.stem}.{os.getpid()}.tmp.npz")
+    np.savez(beside, kind=type(recording).__name__, **vars(recording))
+    os.replace(beside, path)
+
+
+def load(path: Path) -> Recording | TourRecording:
+    """Read what :func:`save` wrote, bit for bit."""
+    with np.load(path, allow_pickle=False) as file:
+        values = {name: value if value.ndim else value.item() for name, value in file.items()}
+    kind = values.pop("kind")
+    return {one.__name__: one for one in (Recording, TourRecording)}[kind](**values)
 
 
 def result_of(recording: Recording | TourRecording) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def run_tour(
         height: Commanded throughout [m].
         seed: Of the resets' noise.
         duration: Seconds of the tour; fewer than :data:`DURATION` break it off.
-        on_step: Called after every step.
+        on_step: Called once a step.
     """
     arms = ArmWalk(arena, plan)
     command = np.zeros((arena.num_robots, 4))
@@ -69,6 +69,14 @@ def run_tour(
         name: [] for name in ("alive", "position_error", "yaw_error", "power", "acceleration")
     }
     for step in range(round(duration / arena.dt)):
+        if on_step is not None:
+            on_step()
+        if (
+            state is not None and state.fallen.all()
+        ):  # nothing after a fall counts, so there is nothing left to simulate
+            for values in kept.values():
+                values.append(np.zeros_like(values[-1]))
+            continue
         target, rate = reference(plan, step * arena.dt)
         command[:, :3] = follow(pose, target, rate, *limits)
         state = arena.step(command, arms(), punch(plan, step * arena.dt))
@@ -81,8 +89,6 @@ def run_tour(
         kept["yaw_error"].append(np.abs(wrap(pose[:, 2] - target[:, 2])))
         kept["power"].append(state.power)
         kept["acceleration"].append(np.sqrt((change**2).mean(axis=1)) / arena.dt)
-        if on_step is not None:
-            on_step()
     return TourRecording(arena.dt, **{name: np.stack(values) for name, values in kept.items()})
 
 

@@ -81,7 +81,7 @@ class PlaySession:
         Raises:
             VideoError: If the film cannot be written.
         """
-        steps, start = 0, time.perf_counter()
+        steps, waited, start = 0, 0.0, time.perf_counter()
         with contextlib.suppress(KeyboardInterrupt), keyboard.terminal_keys() as keys, torch.inference_mode():
             if keys is not None and self._steers:
                 print(f"[INFO] Keys in this terminal: {keyboard.HELP}")
@@ -95,10 +95,15 @@ class PlaySession:
                 steps += 1
                 due = max(due + self._env.step_dt, time.perf_counter() - 0.1)  # a slow machine does not catch up
                 if real_time:
-                    time.sleep(max(due - time.perf_counter(), 0.0))
-        seconds = max(time.perf_counter() - start, 1e-9)
-        ratio = steps * self._env.step_dt / seconds
-        return f"[INFO] {steps} steps of {self._env.num_envs} robot(s), {ratio:.2f} x real time, {self._falls} falls"
+                    wait = max(due - time.perf_counter(), 0.0)
+                    time.sleep(wait)
+                    waited += wait
+        seconds = time.perf_counter() - start - max((viewer.paused for viewer in self._viewers), default=0.0)
+        simulated = steps * self._env.step_dt
+        speed = f"{simulated / max(seconds, 1e-9):.2f} x real time"
+        if real_time:
+            speed += f" ({simulated / max(seconds - waited, 1e-9):.2f} without waiting)"
+        return f"[INFO] {steps} steps of {self._env.num_envs} robot(s), {speed}, {self._falls} falls"
 
     def _steer(self, keys: Callable[[], list[str]] | None) -> None:
         """Carry out what the person wants."""
@@ -136,10 +141,14 @@ class PlaySession:
         if not self._viewers and self._film is None:
             return
         data = self._env.scene["robot"].data
+        position = data.root_pos_w.torch[0].tolist()
+        due = [viewer for viewer in self._viewers if viewer.follow(position)]
+        if not due and self._film is None:
+            return
         velocity, turn = data.root_lin_vel_b.torch[0], data.root_ang_vel_b.torch[0, 2]
         measured = [float(velocity[0]), float(velocity[1]), float(turn), float(self._gait.base_height()[0])]
-        for viewer in self._viewers:
-            viewer.show(measured, data.root_pos_w.torch[0].tolist())
+        for viewer in due:
+            viewer.show(measured)
         if self._film is not None:
             labels = [axis.label for axis in self.steering.axes]
             self._film.step(labels, self._gait.command[0].tolist(), measured)

@@ -13,6 +13,9 @@ from isaaclab_visualizers.viser import ViserVisualizer
 
 from .steering import Steering
 
+FRAME = 0.03
+"""Least simulated time between two pictures [s]: every second policy step, 25 a second. A picture is a message for each
+link and costs as much as half a step of the simulation [measured]."""
 REFRESH = 0.2
 """Seconds between two updates of the measured values."""
 EYE = np.array([1.6, -1.8, 0.5])
@@ -27,6 +30,9 @@ class PlayViewer(ViserVisualizer):
     _table: Any = None
     _follow: Any = None
     _shown_at = 0.0
+    _unseen = 0.0
+    paused = 0.0
+    """Seconds for which the simulation was paused from the page."""
 
     def __init__(self, cfg: Any) -> None:
         """Start with nobody looking.
@@ -61,20 +67,46 @@ class PlayViewer(ViserVisualizer):
                 gui.add_button(label).on_click(lambda _, request=request: steering.ask(request))
             self._follow = gui.add_checkbox("Follow", initial_value=True)
 
-    def show(self, measured: list[float], position: list[float]) -> None:
-        """Show where the robot is and what it does; cheap enough to be called at every step.
+    def step(self, dt: float) -> None:
+        """Draw what is new, if it is time to.
+
+        Args:
+            dt: Simulated time since the last call [s]; 0 while drawing or the simulation is paused.
+        """
+        if self.is_training_paused():  # asked again and again, by a loop that waits for nothing else
+            start = time.perf_counter()
+            time.sleep(FRAME)
+            super().step(0.0)
+            self.paused += time.perf_counter() - start
+            return
+        self._unseen += dt
+        if dt > 0.0 and self._unseen < FRAME:
+            return
+        super().step(self._unseen)
+        self._unseen = 0.0
+
+    def follow(self, position: list[float]) -> bool:
+        """Keep every camera on the robot; called at every step.
+
+        Args:
+            position: Of the robot in the world [m].
+
+        Returns:
+            Whether it is time to :meth:`show` what is measured.
+        """
+        if self._steering is None or not self._server.get_clients():
+            return False
+        self._move_cameras(np.asarray(position))
+        return time.monotonic() - self._shown_at >= REFRESH
+
+    def show(self, measured: list[float]) -> None:
+        """Show what the robot does beside what is commanded.
 
         Args:
             measured: vx, vy [m/s], yaw rate [rad/s], base height [m].
-            position: Of the robot in the world [m].
         """
-        if self._steering is None or not self._server.get_clients():
-            return
-        self._move_cameras(np.asarray(position))
-        now = time.monotonic()
-        if now - self._shown_at < REFRESH:
-            return
-        self._shown_at = now
+        assert self._steering is not None, "follow() has seen it."
+        self._shown_at = time.monotonic()
         rows = [
             f"| {axis.label} | {wanted:.2f} | {found:.2f} |"
             for axis, wanted, found in zip(self._steering.axes, self._steering.command, measured, strict=True)

@@ -21,3 +21,6 @@ class PlayViewerCfg(ViserVisualizerCfg):
     class_type: type[PlayViewer] | str = "{DIR}.viewer:PlayViewer"
     bind_address: str = "127.0.0.1"
     max_visible_envs: int | None = 16
+    enable_live_plots: bool = False
+    """Isaac Lab's charts of every term of every manager: they are drawn anew all the time, also where they are folded
+    away, and the rewards that they would show are not computed here."""
