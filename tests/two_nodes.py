@@ -43,7 +43,7 @@ class Node:
             folder: What it writes to.
         """
         self.namespace, self.device = f"himloco{os.getpid()}-{number}", f"him{os.getpid() % 100000}-{number}"
-        self.address = f"10.77.0.{number + 1}"
+        self.address, self.is_first = f"10.77.0.{number + 1}", number == 0
         self.folder = folder / f"node_{number}"
         self.output = self.folder / "output.txt"
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,9 @@ class Node:
         """
         torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc_per_node", "1"]
         torchrun += ["--rdzv_backend", "c10d", "--rdzv_endpoint", f"10.77.0.1:{PORT}", "--rdzv_id", "trial"]
-        torchrun += ["--local_addr", self.address, "--max_restarts", str(restarts)]
+        # torchrun would know its own address by the host's name, which both machines share here
+        torchrun += ["--local_addr", self.address, "--rdzv_conf", f"is_host={int(self.is_first)}"]
+        torchrun += ["--max_restarts", str(restarts)]
         interfaces = {"GLOO_SOCKET_IFNAME": self.device, "TP_SOCKET_IFNAME": self.device, "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
             ["ip", "netns", "exec", self.namespace, *torchrun, *command],

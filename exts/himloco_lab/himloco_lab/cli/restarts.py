@@ -28,14 +28,14 @@ _PATIENCE = timedelta(seconds=30)
 
 def remember_folder(folder: Path) -> None:
     """Tell torchrun, if it started this process, where the run is."""
-    store = _torchrun_store()
+    store = _store()
     if store is not None:
         store.set(_KEY, str(folder))
 
 
 def earlier_checkpoint() -> Path | None:
     """Return the newest good checkpoint of what this torchrun started before; None if there is none."""
-    store = _torchrun_store()
+    store = _store()
     if store is None or not store.check([_KEY]):
         return None
     folder = Path(store.get(_KEY).decode())
@@ -51,16 +51,15 @@ def earlier_checkpoint() -> Path | None:
     return checkpoint
 
 
-def _torchrun_store() -> TCPStore | None:
-    """The store of the torchrun that started this process; None if none did, or it does not share its store."""
-    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+def _store() -> TCPStore | None:
+    """The store of the torchrun that started this process, if one did and it answers."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:  # a process of its own need not load torch for this
         return None
-    from torch.distributed import TCPStore
+    from himloco_rl.runners.torchrun_store import torchrun_store
 
-    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     try:
-        return TCPStore(address, port, is_master=False, timeout=_PATIENCE)
+        return torchrun_store(_PATIENCE)
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        print(f"[WARNING] torchrun's store at {address}:{port} does not answer ({reason}): a restart would begin anew")
+        print(f"[WARNING] torchrun's store does not answer ({reason}): if torchrun restarts this run, it begins anew")
         return None

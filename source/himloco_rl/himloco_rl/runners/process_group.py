@@ -15,6 +15,8 @@ from torch import distributed
 
 from himloco_rl.algorithms.ranks import noticing_loss
 
+from .torchrun_store import meeting
+
 TIMEOUT = timedelta(minutes=10)
 """How long processes wait for each other: for one that still builds its simulation, writes to a slow disk, or hangs."""
 LOST_AFTER = 30
@@ -62,8 +64,8 @@ def join(device: str, rank: int, local_rank: int, world_size: int) -> None:
     if distributed.is_initialized():
         return
     before = _sockets().keys()
-    with noticing_loss():
-        distributed.init_process_group(backend, rank=rank, world_size=world_size, timeout=TIMEOUT)
+    with noticing_loss(), meeting(rank, world_size, TIMEOUT) as store:
+        distributed.init_process_group(backend, rank=rank, world_size=world_size, timeout=TIMEOUT, store=store)
         distributed.barrier()  # and every connection is there
     notice_lost_machines({fd for inode, fd in _sockets().items() if inode not in before}, LOST_AFTER)
 
