@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import math
 from pathlib import Path
+from statistics import NormalDist
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_one_gpu_is_its_own_measure_and_two_by_hand() -> None:
     assert alone["weak_efficiency"] == alone["strong_efficiency"] == 1.0
     assert alone["weak_s"] == alone["strong_s"] == 10.0
     two = predict({8: 3}, 2, cluster, work)
-    slowest = 0.1 * math.sqrt(2 * math.log(2))
+    slowest = 0.1 * NormalDist().inv_cdf(1.625 / 2.25)
     assert two["reducing_s"] == pytest.approx(3 * 0.25)
     assert two["weak_s"] == pytest.approx(10.0 + 8.0 * slowest + 0.75)
     # of a rollout's 8 s the launches' 2 s stay and half of the other 6; of an update's 2 s 0.4 and half of 1.6
