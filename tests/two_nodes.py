@@ -193,6 +193,7 @@ def main(argv: list[str] | None = None) -> int:
         command = [str(HERE / "rl" / "dummy_training.py"), "run", "--iterations", iterations, "--pause", "0.03"]
         command += ["--save_interval", "1000" if args.what == "cut" else "2", "--lost_after", args.lost_after]
         command += args.flags
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and take the namespaces away
     with two_nodes(args.folder.absolute()) as nodes:
         return trial(args.what, nodes, command, args.torchrun_may_take)
 
