@@ -129,15 +129,23 @@ def wait_for(nodes: list[Node], line: str, count: int = 1) -> None:
         time.sleep(0.1)
 
 
-def wait_for_end(nodes: list[Node], limit: float) -> list[tuple[float | None, float | None, int | None]]:
-    """Wait for the end of all; return seconds until the training's and torchrun's, and torchrun's exit code."""
+def wait_for_end(nodes: list[Node], patience: float) -> list[tuple[float | None, float | None, int | None]]:
+    """Wait until all has ended; return seconds until the training's and torchrun's end, and torchrun's exit code.
+
+    Args:
+        nodes: The machines.
+        patience: How long torchrun may take after the training [s].
+    """
     start = time.monotonic()
     ends: list[float | None] = [None, None]
-    while None in ends and time.monotonic() < start + limit:
+    limit = start + FAR_TOO_LONG
+    while None in ends and time.monotonic() < limit:
         for number, node in enumerate(nodes):
             node.look()
             if ends[number] is None and node.process.poll() is not None:
                 ends[number] = time.monotonic() - start
+        trained = [node.worker_end for node in nodes if node.worker_end is not None]
+        limit = start + FAR_TOO_LONG if len(trained) < len(nodes) else max(trained) + patience
         time.sleep(0.1)
     return [
         (node.worker_end and node.worker_end - start, end, node.process.returncode)
@@ -182,7 +190,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--task", default=None, help="a task for scripts/train.py; the dummy environment without")
     parser.add_argument("--lost_after", default="30", help="of the dummy environment [s]")
-    parser.add_argument("--torchrun_may_take", type=float, default=300.0, help="after a cut [s]")
+    parser.add_argument("--torchrun_may_take", type=float, default=300.0, help="after a cut, once training ended [s]")
     parser.add_argument("flags", nargs="*", help="further arguments of what trains, after --")
     args = parser.parse_args(argv)
     iterations = "1000" if args.what == "cut" else "12"

@@ -62,9 +62,10 @@ def test_an_iteration_reduces_parameters_times_steps_and_few_numbers_more() -> N
     # facts 1.1: actor 111 -> 512 -> 256 -> 256 -> 12 and twelve deviations; critic 79 + 187 heights -> 1
     actor = 111 * 512 + 512 + 512 * 256 + 256 + 256 * 256 + 256 + 256 * 12 + 12 + 12
     critic = (79 + 187) * 512 + 512 + 512 * 256 + 256 + 256 * 256 + 256 + 256 + 1
-    # encoder 456 -> 256 -> 256 -> 35, target 76 -> 256 -> 256 -> 32, 64 prototypes of 32 numbers
+    # encoder 456 -> 256 -> 256 -> 35, target 75 -> 256 -> 256 -> 32 (of the next frame's 76 numbers four are commands,
+    # and three are the velocity's), 64 prototypes of 32 numbers
     encoder = 456 * 256 + 256 + 256 * 256 + 256 + 256 * 35 + 35
-    target = 76 * 256 + 256 + 256 * 256 + 256 + 256 * 32 + 32
+    target = 75 * 256 + 256 + 256 * 256 + 256 + 256 * 32 + 32
     estimator = encoder + target + 64 * 32
     assert traffic.policy_parameters == actor + critic
     assert traffic.estimator_parameters == estimator

@@ -88,7 +88,7 @@ def test_two_machines_that_lose_each_other_end_with_what_was_learnt(tmp_path: Pa
     reason = cannot_make_namespaces()
     if reason:
         pytest.skip(reason)
-    command = [sys.executable, str(TWO_NODES), "cut", str(tmp_path), "--lost_after", "6", "--torchrun_may_take", "20"]
+    command = [sys.executable, str(TWO_NODES), "cut", str(tmp_path), "--lost_after", "6", "--torchrun_may_take", "1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "cut: as it should be" in done.stdout
