@@ -191,7 +191,7 @@ class HIMPPO(PPO):
                 estimator.step(estimator.estimate(batch, 0, True)[1])
 
         observations = self.storage.observations.flatten(0, 1)
-        with noticing_loss():  # over the observations of all processes
+        with noticing_loss(self.ranks.world_size > 1):  # over the observations of all processes
             self.actor.update_normalization(observations)
             self.critic.update_normalization(observations)
         self.storage.clear()

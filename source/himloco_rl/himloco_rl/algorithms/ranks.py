@@ -19,8 +19,11 @@ class LostRankError(RuntimeError):
 
 
 @contextlib.contextmanager
-def noticing_loss() -> Iterator[None]:
+def noticing_loss(has_others: bool = True) -> Iterator[None]:
     """Around an operation of all processes: say what its failure means.
+
+    Args:
+        has_others: Whether there are other processes that could be lost.
 
     Raises:
         LostRankError: If the others are not there any more.
@@ -30,6 +33,8 @@ def noticing_loss() -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:  # gloo's own are no more than that
+        if not has_others:
+            raise
         lines = re.sub(r"^\[[^\]]*\.cc:\d+\]\s*", "", str(error)).splitlines() or [type(error).__name__]
         reason = lines[0].partition(". This may")[0]
         raise LostRankError(f"another process of this run is gone or does not answer ({reason})") from error
