@@ -81,6 +81,6 @@ def test_what_fails_between_processes_is_told_apart() -> None:
         raise RuntimeError(text)
     with pytest.raises(torch.OutOfMemoryError), noticing_loss():
         raise torch.OutOfMemoryError("no memory")
-    with pytest.raises(RuntimeError, match="^shapes$") as error, noticing_loss(has_others=False):
+    with pytest.raises(RuntimeError, match=r"^shapes$") as error, noticing_loss(has_others=False):
         raise RuntimeError("shapes")
     assert not isinstance(error.value, LostRankError)
