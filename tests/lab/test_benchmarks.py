@@ -251,7 +251,7 @@ def test_the_command_line() -> None:
     assert parts == ["learner", "env"]
     assert (sizes.steps, sizes.rough_envs) == (7, 256)
     assert command_of("env", args.changed) == "./himloco.sh -p scripts/benchmark.py env --out env --steps 7"
-    everything = ["env", "writes", "train", "startup", "learner", "compile", "evaluation", "memory"]
+    everything = ["env", "writes", "train", "scaling", "startup", "learner", "compile", "evaluation", "memory"]
     assert parse([])[0] == list(make_parts(Path(), Sizes())) == everything
 
 
@@ -274,3 +274,15 @@ def test_a_ratio_of_something_that_was_not_measured_is_left_out() -> None:
         [Case("a", lambda repeat: {"x": 1.0})], [Ratio("y", ("a", "y"), ("a", "x")), Ratio("x", ("a", "x"), ("a", "x"))]
     )
     assert list(part.run(1, lambda text: None)["ratios"]) == ["x"]
+
+
+def test_the_measured_part_has_its_tables() -> None:
+    run = {"alone_s": 2.0, "together_s": 2.5, "alone_update_s": 0.5, "together_update_s": 0.75, "reducing_s": 0.125}
+    run |= {"traffic_bytes": {"policy": 1000, "estimator": 10}, "policy_reduction_ms": 1.5}
+    run |= {"estimator_reduction_ms": 0.25, "number_reduction_ms": 0.0625}
+    ratios = {"weak": {"median": 0.8, "low": 0.8, "high": 0.8}}
+    part = {**PROVENANCE, "sizes": {"scaling_processes": 2}, "runs": {"128 robots a process": [run]}, "ratios": ratios}
+    page = render({"scaling": part})
+    assert "| 128 robots a process | 2.00 | 2.50 | 0.50 | 0.75 | 0.125 |" in page
+    assert "| policy's gradients | 1,000 | 1.50 |" in page
+    assert "| weak | 0.80 |" in page

@@ -145,7 +145,7 @@ def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str, p
                 f"--checkpoint {selector}: no run of {task} with a checkpoint in {root}; train one, or name a file",
                 FAILURE,
             ) from None
-        return _newest_good(models_in(Path(found).parent, MODEL_PATTERN))
+        return find_good(models_in(Path(found).parent, MODEL_PATTERN))
     if is_wandb_checkpoint(selector):
         return Path(resolve_wandb_checkpoint(selector))
     path = Path(selector).expanduser().absolute()
@@ -155,7 +155,7 @@ def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str, p
             raise CliError(
                 f"--checkpoint {selector}: no {pattern} in this folder; name a run that has saved, or a file", FAILURE
             )
-        return _newest_good(models)
+        return find_good(models)
     if not path.exists():
         raise CliError(f"--checkpoint {selector}: no such file{_neighbours(path)}", FAILURE)
     return check_checkpoint(path)
@@ -182,7 +182,7 @@ def find_resumed_checkpoint(root: Path, load_run: str, checkpoint: str) -> Path:
     for run in reversed(matching):
         models = models_in(run, checkpoint)
         if models:
-            return _newest_good(models)
+            return find_good(models)
     names = [path.name for path in models_in(matching[-1], MODEL_PATTERN)]
     there = f"; it has {', '.join(names[-5:])}" if names else ", nor any other"
     raise CliError(f"--resume: no checkpoint matches {checkpoint!r} in {matching[-1]}{there}", FAILURE)
@@ -221,12 +221,17 @@ def read(path: Path) -> dict[str, Any]:
         raise CliError(str(error), FAILURE) from None
 
 
-def _newest_good(models: list[Path]) -> Path:
+def find_good(models: list[Path]) -> Path:
     """Return the last of *models* that can be read, and say which ones cannot.
+
+    Args:
+        models: Checkpoints, the newest last.
 
     Raises:
         CliError: If none can; about the last.
     """
+    if not models:
+        raise CliError("no checkpoint was saved", FAILURE)
     complaints = []
     for path in reversed(models):
         try:

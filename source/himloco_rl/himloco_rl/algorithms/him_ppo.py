@@ -25,7 +25,7 @@ from .estimator_learner import EstimatorLearner
 from .him_setup import build_parts, check_count, make_optimizer, velocity_target
 from .kl_target import KLTarget
 from .metric_means import MetricMeans
-from .ranks import Ranks
+from .ranks import Ranks, noticing_loss
 
 
 class HIMPPO(PPO):
@@ -191,8 +191,9 @@ class HIMPPO(PPO):
                 estimator.step(estimator.estimate(batch, 0, True)[1])
 
         observations = self.storage.observations.flatten(0, 1)
-        self.actor.update_normalization(observations)
-        self.critic.update_normalization(observations)
+        with noticing_loss(self.ranks.world_size > 1):  # over the observations of all processes
+            self.actor.update_normalization(observations)
+            self.critic.update_normalization(observations)
         self.storage.clear()
         self.kl_target.updates += 1
         return self._metrics.means(self.check_finite)
