@@ -214,7 +214,7 @@ def nothing(path: Path, mark: Path) -> None:
         (hostile, r"wants to run (posix|os)\.system.*nothing of it was run"),
         (hostile_pickle, "no checkpoint of PyTorch"),
         (truncated, "or a truncated one"),
-        (flipped, "damaged: its part .*data/0 has another checksum"),
+        (flipped, "damaged: its part .*data/0' has another checksum"),
         (other_zip, "no checkpoint"),
         (script_module, "TorchScript module"),
         (a_list, "holds a list"),

@@ -14,7 +14,16 @@ import torch
 from dummy_env import WholeDummyEnv, layout, train_cfg
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from himloco_rl.runners import BrokenSimulationError, DivergedError, HIMOnPolicyRunner, read_checkpoint, replay
+from himloco_rl.runners import (
+    BrokenSimulationError,
+    CheckpointError,
+    DivergedError,
+    HIMOnPolicyRunner,
+    Replayed,
+    read_checkpoint,
+    replay,
+    require_dump,
+)
 from himloco_rl.runners.learning_guards import GuardSettings, LearningGuards
 
 NAN = float("nan")
@@ -119,8 +128,34 @@ def test_nan_that_stays_ends_the_run_with_a_checkpoint_and_a_dump_to_replay(
     assert dump["environments"].tolist() == breaks[last]
     # the same state and action break again in an environment whose next step does; a sound one they leave sound
     again = replay(Breaking({0: breaks[last]}), dump, layout())
-    assert again is not None and again.startswith("Observation term 'joint_pos' of group 'policy'")
-    assert replay(Breaking({}), dump, layout()) is None
+    assert again.broken == breaks[last]
+    assert again.message is not None and again.message.startswith("Observation term 'joint_pos' of group 'policy'")
+    assert f"environment {breaks[last][0]}" in again.message
+    assert replay(Breaking({}), dump, layout()) == Replayed([], None)
+    assert dump["iteration"] == 1
+    assert dump["made_with"]["torch"] == torch.__version__
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"actions": None}, "actions is a NoneType, not a Tensor"),
+        ({"actions": torch.zeros(16)}, r"actions of shape \[16\]"),
+        ({"environments": torch.tensor([16])}, "not numbers of the 16"),
+        ({"environments": torch.tensor([-1])}, "not numbers of the 16"),
+        ({"environments": torch.tensor([], dtype=torch.long)}, "not numbers of the 16"),
+        ({"environments": torch.tensor([1.0])}, "not numbers of the 16"),
+    ],
+)
+def test_what_is_no_dump_is_refused_by_name(change: dict[str, Any], says: str) -> None:
+    rows = {"policy": torch.zeros(1, 3)}
+    dump = {"message": "", "environments": torch.tensor([3]), "state": {}, "observations": rows, "result": rows}
+    dump |= {"actions": torch.zeros(16, 3), "rewards": torch.zeros(1)}
+    require_dump("d.pt", dump)
+    with pytest.raises(CheckpointError, match=f"d.pt: .*{says}"):
+        require_dump("d.pt", dump | change)
+    with pytest.raises(CheckpointError, match=r"d\.pt holds no step to replay: it has iter, but no message and no"):
+        require_dump("d.pt", {"iter": 3})
 
 
 def test_nan_at_every_step_of_an_environment_that_cannot_reset_is_named(tmp_path: Path) -> None:

@@ -56,8 +56,8 @@ def iterations_left(agent_cfg: Any, checkpoint: Path, contents: dict[str, Any]) 
         checkpoint: Where it goes on from.
         contents: What that holds.
     """
-    done = int(contents.get("iter", 0)) + 1
-    left = int(contents.get("total_iterations", 0)) - done
+    done, total = contents.get("iter", 0) + 1, contents.get("total_iterations")
+    left = total - done if isinstance(total, int) else 0
     asked_before = recorded_agent(checkpoint).get("max_iterations")
     return left if left > 0 and agent_cfg.max_iterations == asked_before else agent_cfg.max_iterations
 
