@@ -290,3 +290,7 @@ def test_a_vanished_log_folder_comes_back(tmp_path: Path, capsys: pytest.Capture
     runner.learn(4)
     assert {path.name for path in (tmp_path / "run").glob("model_*")} == {"model_2.pt", "model_3.pt"}
     runner.logger.writer.flush()  # type: ignore[union-attr]
+    out = capsys.readouterr().out
+    assert "[WARNING] Curves are not written (" in out and "the training goes on" in out
+    assert "[INFO] Curves are written again" in out
+    assert curves(tmp_path / "run")["Loss/value"][-1][0] == 3

@@ -210,16 +210,3 @@ def test_a_guard_may_stop_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_settings_that_make_no_sense(tmp_path: Path, guards: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(guards))):
         runner_of(WholeDummyEnv(16), tmp_path, guards=guards)
-
-
-class Unreachable:
-    """A logging service behind a broken network."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        raise ConnectionError("no route to host")
-
-
-def test_a_logger_that_cannot_be_reached_gives_way_to_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    runner_of(WholeDummyEnv(16), tmp_path, logger={"class_name": "test_faults:Unreachable"}).learn(2)
-    assert "cannot be used (no route to host); writing TensorBoard's files instead" in capsys.readouterr().out
-    assert [event.step for event in EventAccumulator(str(tmp_path)).Reload().Scalars("Loss/value")] == [0, 1]

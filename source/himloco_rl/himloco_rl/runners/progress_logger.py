@@ -86,8 +86,12 @@ class ProgressLogger(Logger):
         if self._tolerance.failure is not None:
             self._take_files()
         self._run_time += kwargs["collect_time"] + kwargs["learn_time"]
-        with contextlib.nullcontext() if self.block else contextlib.redirect_stdout(io.StringIO()):
+        block = io.StringIO()
+        with contextlib.nullcontext() if self.block else contextlib.redirect_stdout(block):
             super().log(it, start_it, total_it, *args, **kwargs)
+        for line in block.getvalue().splitlines():  # what the writer has to say is no part of rsl_rl's block
+            if line.startswith("[WARNING]"):
+                print(line, flush=True)
         if not self.block and not self.disable_logs:
             print(self.progress_line(it, start_it, total_it, kwargs), flush=True)
         if self.after_iteration is not None:
