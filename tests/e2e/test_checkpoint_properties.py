@@ -148,6 +148,7 @@ def pickles(draw: st.DrawFn) -> bytes:
     return b"\x80" + bytes([draw(st.integers(2, 5))]) + inside + b"."
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol:UserWarning")
 @cases(300)
 @given(code=pickles(), shape=st.sampled_from(["zip", "tampered", "raw", "legacy"]))
 def test_what_wants_to_execute_does_not(tmp_path: Path, mark: Path, whole: bytes, code: bytes, shape: str) -> None:

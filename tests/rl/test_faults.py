@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from dummy_env import WholeDummyEnv, layout, train_cfg
+from dummy_env import WholeDummyEnv, layout, namespace, train_cfg
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from himloco_rl.runners import (
@@ -187,6 +187,27 @@ def test_guards_see_what_goes_wrong_once_and_when_it_is_over() -> None:
         news = judged(GuardSettings(patience=2), [calm] * 12 + [bad, bad, bad, calm, bad, bad])
         assert [index for index, said in enumerate(news) if said] == [13, 17], words
         assert words in news[13][0] and words in news[17][0]
+
+
+@pytest.mark.parametrize(
+    ("losses", "noise", "sign"),
+    [
+        ({"value": 500.0}, 0.5, "value_loss"),
+        ({"estimator_prototype_perplexity": 1.0}, 0.5, "estimator"),
+        ({}, -0.01, "action_noise"),
+    ],
+)
+@pytest.mark.parametrize("stop", [True, False])
+def test_every_guard_stops_the_run_if_it_is_told_to(
+    losses: dict[str, float], noise: float, sign: str, stop: bool
+) -> None:
+    guards = LearningGuards(GuardSettings(stop=stop, patience=2))
+    steps: Any = namespace(count=0)
+    calm = {"value": 1.0, "estimator_prototype_perplexity": 9.0}
+    ends = [guards.report(it, calm, torch.tensor([0.5]), steps, None) for it in range(12)]
+    ends += [guards.report(it, calm | losses, torch.tensor([noise]), steps, None) for it in (12, 13)]
+    assert ends == [False] * 13 + [stop]
+    assert list(guards.tripped) == [sign]
 
 
 def test_a_guard_may_stop_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
