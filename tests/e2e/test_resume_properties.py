@@ -59,13 +59,13 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a checkpoint of two iterations holds."""
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of two iterations."""
     path = tmp_path_factory.mktemp("whole") / "model_1.pt"
     runner = build_runner(DummyEnv(4), settings(), None, "cpu")
     runner.learn(2)
     runner.save(str(path))
-    return read_checkpoint(path)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,8 @@ def changed(draw: st.DrawFn, contents: dict[str, Any]) -> dict[str, Any]:
     A place is found by going down from the top, so that large parts are hit no more often than small ones.
     """
     contents = copy.deepcopy(contents)
-    node, key = contents, draw(st.sampled_from(list(contents)))
+    node: Any = contents
+    key: Any = draw(st.sampled_from(list(contents)))
     while isinstance(node[key], (dict, list)) and node[key] and draw(st.integers(0, 4)):
         node = node[key]
         key = draw(st.sampled_from(list(node) if isinstance(node, dict) else range(len(node))))
@@ -147,17 +148,16 @@ def changed(draw: st.DrawFn, contents: dict[str, Any]) -> dict[str, Any]:
 @cases(400)
 @given(data=st.data())
 def test_a_training_goes_on_from_any_checkpoint_or_says_why_not(
-    tmp_path: Path, whole: dict[str, Any], data: st.DataObject
+    tmp_path: Path, whole: Path, data: st.DataObject
 ) -> None:
     path = tmp_path / "model_1.pt"
-    torch.save(data.draw(changed(whole)), path)
+    torch.save(data.draw(changed(read_checkpoint(whole))), path)
     told = complaint_of(lambda: resume(path))
     assert told is None or path.name in told or "is not finite" in told
 
 
-def test_a_training_goes_on_from_what_was_not_changed(tmp_path: Path, whole: dict[str, Any]) -> None:
-    torch.save(whole, tmp_path / "model_1.pt")
-    assert complaint_of(lambda: resume(tmp_path / "model_1.pt")) is None
+def test_a_training_goes_on_from_what_was_not_changed(whole: Path) -> None:
+    assert complaint_of(lambda: resume(whole)) is None
 
 
 @cases(150)

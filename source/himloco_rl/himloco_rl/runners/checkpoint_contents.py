@@ -89,9 +89,11 @@ def _state_problem(saved: Any, optimizer: torch.optim.Optimizer) -> str | None:
         if len(numbers) != len(here["params"]):
             return f"is of {len(numbers)} parameters, and here are {len(here['params'])}"
         parameters |= dict(zip(numbers, here["params"], strict=True))
-        wrong = [name for name, mine in here.items() if name != "params" and _differs(there.get(name, mine), mine)]
-        if wrong:
-            return f"has {wrong[0]} {there[wrong[0]]!r:.40}, which is {here[wrong[0]]!r:.40} here"
+        for name, mine in here.items():  # PyTorch itself adds switches that older files do not have
+            if name == "params" or (name not in there and (isinstance(mine, bool) or mine is None)):
+                continue
+            if name not in there or _differs(there[name], mine):
+                return f"has {name} {there.get(name)!r:.40}, which is {mine!r:.40} here"
     return _moments_problem(states, parameters)
 
 
