@@ -115,20 +115,31 @@ junk = st.one_of(
 )
 
 
+class Changed(dict[Any, Any]):
+    """Contents that tell in a failing test what is different in them, and not all that they hold."""
+
+    note = ""
+
+    def __repr__(self) -> str:
+        return self.note
+
+
 @st.composite
-def changed(draw: st.DrawFn, contents: dict[str, Any]) -> dict[str, Any]:
+def changed(draw: st.DrawFn, whole: dict[str, Any]) -> Changed:
     """The contents with one thing in them missing, renamed, replaced, added, or of another shape, type or value.
 
     A place is found by going down from the top, so that large parts are hit no more often than small ones.
     """
-    contents = copy.deepcopy(contents)
+    contents = Changed(copy.deepcopy(whole))
     node: Any = contents
     key: Any = draw(st.sampled_from(list(contents)))
     while isinstance(node[key], (dict, list)) and node[key] and draw(st.integers(0, 4)):
+        contents.note += f"[{key!r}]"
         node = node[key]
         key = draw(st.sampled_from(list(node) if isinstance(node, dict) else range(len(node))))
     old = node[key]
     kind = draw(st.sampled_from(["replace", "replace", "remove", "rename", "add", "values", "values"]))
+    contents.note += f"[{key!r}]: {kind}"
     if kind == "values" and isinstance(old, torch.Tensor):
         others = [old[..., None], old.flatten()[:-1], old.double(), old.half(), old.long(), old.bool(), -old.float()]
         others += [torch.full_like(old.float(), bad) for bad in (float("nan"), float("inf"), 1e30)]
@@ -151,7 +162,7 @@ def test_a_training_goes_on_from_any_checkpoint_or_says_why_not(
     tmp_path: Path, whole: Path, data: st.DataObject
 ) -> None:
     path = tmp_path / "model_1.pt"
-    torch.save(data.draw(changed(read_checkpoint(whole))), path)
+    torch.save(dict(data.draw(changed(read_checkpoint(whole)))), path)
     told = complaint_of(lambda: resume(path))
     assert told is None or path.name in told or "is not finite" in told
 
@@ -164,7 +175,7 @@ def test_a_training_goes_on_from_what_was_not_changed(whole: Path) -> None:
 @given(data=st.data())
 def test_any_dump_is_read_or_refused(tmp_path: Path, dump: dict[str, Any], data: st.DataObject) -> None:
     path = tmp_path / "not_finite_3.pt"
-    torch.save(data.draw(changed(dump)), path)
+    torch.save(dict(data.draw(changed(dump))), path)
     read_whole: list[dict[str, Any]] = []
     told = complaint_of(lambda: read_whole.append(read_dump(path)[0]))
     assert told is None or path.name in told

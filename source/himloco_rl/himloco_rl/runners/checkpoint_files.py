@@ -106,12 +106,12 @@ def _require_whole(path: str | Path) -> None:
         raise CheckpointError(f"cannot read the checkpoint {path}: {error.strerror}") from None
     except Exception as error:  # zlib's, struct's and others', which a broken archive may bring about
         raise CheckpointError(f"{path} is damaged ({type(error).__name__}); choose another") from None
+    if any(name.endswith("constants.pkl") for name in names):
+        raise CheckpointError(f"{path} is a TorchScript module, as export.py writes them, and no checkpoint")
     if squeezed is not None:
         raise CheckpointError(f"{path} is no checkpoint of PyTorch: its part {squeezed!r:.60} is compressed")
     if damaged is not None:
         raise CheckpointError(f"{path} is damaged: its part {damaged!r:.60} has another checksum; choose another")
-    if any(name.endswith("constants.pkl") for name in names):
-        raise CheckpointError(f"{path} is a TorchScript module, as export.py writes them, and no checkpoint")
 
 
 def require_parts(path: str | Path, checkpoint: dict[str, Any]) -> None:
