@@ -49,6 +49,13 @@ def test_flags_reach_the_configurations(plan):
     assert result.rank == 0
 
 
+def test_what_a_run_does_when_something_goes_wrong_is_set_on_the_command_line(plan):
+    agent = plan("agent.guards.stop=true", "agent.keep_checkpoints=5", "agent.not_finite_share=0").agent_cfg
+    assert agent.guards == {"stop": True, "patience": 3, "value_loss_factor": 100.0, "least_perplexity": 1.05}
+    assert (agent.keep_checkpoints, agent.keep_every, agent.not_finite_share) == (5, None, 0)
+    assert plan().agent_cfg.guards["stop"] is False
+
+
 def test_overrides_reach_the_configurations(plan):
     result = plan(
         *("env.rewards.orientation.weight=-2", "env.scene.num_envs=7", "agent.max_iterations=500"),

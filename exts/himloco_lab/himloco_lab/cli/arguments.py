@@ -85,7 +85,7 @@ def train_parser() -> Parser:
     resume.add_argument(
         "--load_run", default=None, help="Name or regular expression of the run to resume; implies --resume."
     )
-    _add_launcher_args(parser)
+    add_launcher_flags(parser)
     return parser
 
 
@@ -105,7 +105,7 @@ def agent_parser(policy: str) -> Parser:
         "--disable_fabric", action="store_true", default=False, help="Disable fabric and use USD I/O operations."
     )
     add_video_args(parser, action=f"the {policy} agent's run")
-    _add_launcher_args(parser)
+    add_launcher_flags(parser)
     return parser
 
 
@@ -127,7 +127,7 @@ def export_parser() -> Parser:
     parser.add_argument(
         "--disable_fabric", action="store_true", default=False, help="Disable fabric and use USD I/O operations."
     )
-    _add_launcher_args(parser)
+    add_launcher_flags(parser)
     return parser
 
 
@@ -166,7 +166,7 @@ def play_parser() -> Parser:
         default="127.0.0.1",
         help="Interface of the browser viewer; 0.0.0.0 lets other machines steer the robot too.",
     )
-    _add_launcher_args(parser)
+    add_launcher_flags(parser)
     return parser
 
 
@@ -223,7 +223,7 @@ def evaluate_parser() -> Parser:
     parser.add_argument(
         "--disable_fabric", action="store_true", default=False, help="Disable fabric and use USD I/O operations."
     )
-    _add_launcher_args(parser)
+    add_launcher_flags(parser)
     parser.set_defaults(num_envs=None)
     return parser
 
@@ -247,7 +247,8 @@ def check_history(history: str, has_files: bool) -> None:
         raise CliError(f"--history {history}: is for files that --policy names; checkpoints are {OLDEST_FIRST}")
 
 
-def _add_launcher_args(parser: argparse.ArgumentParser) -> None:
+def add_launcher_flags(parser: argparse.ArgumentParser) -> None:
+    """Add Isaac Lab's flags of device, viewer and Kit to a parser."""
     add_launcher_args(parser)
     parser.add_argument(
         "--headless",

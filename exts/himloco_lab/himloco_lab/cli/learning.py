@@ -33,7 +33,7 @@ from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
 from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version, handle_deprecated_rsl_rl_cfg
 
 from himloco_lab.cli.checks import check_launch
-from himloco_lab.cli.errors import FAILURE, INTERRUPTED, STOPPED, CliError
+from himloco_lab.cli.errors import FAILURE, INTERRUPTED, STOPPED, CliError, end_abruptly
 from himloco_lab.cli.fitting import check_fit
 from himloco_lab.cli.loading import build_runner, load_for_all
 from himloco_lab.cli.plan import Plan
@@ -133,7 +133,8 @@ def _build(plan: Plan, log_dir: Path, screen: LoadingScreen, cleanup: contextlib
     if args.deterministic:  # after the runner, whose initialisation it would disturb
         configure_seed(agent_cfg.seed, torch_deterministic=True)
     runner.add_git_repo_to_log(__file__)
-    runner.made_with["task"] = args.task
+    physics = type(plan.env_cfg.sim.physics).__name__
+    runner.made_with |= {"task": args.task, "physics": physics, "seed": plan.env_cfg.seed}
     load_cfg = checkpoint_load_cfg(args.resume_optimizer_state, runner_class=agent_cfg.class_name)
     load_for_all(runner, plan.resume_path, args.task, load_cfg)
     return runner
@@ -167,6 +168,9 @@ def _learn(
         flush = getattr(runner.logger.writer, "flush", None)  # TensorBoard's keeps the last seconds in memory
         if flush is not None:
             flush()
+        runner.logger.stop_logging_writer()  # where the training broke, too
+        if runner.logger.abandoned:
+            end_abruptly("a logging service waits for its network for as long as the process lives")
         # the learner opens the process group and nobody else closes it
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()

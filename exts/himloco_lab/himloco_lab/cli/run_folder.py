@@ -57,8 +57,8 @@ def iterations_left(agent_cfg: Any, checkpoint: Path, contents: dict[str, Any], 
         contents: What that holds.
         to_the_end: Make none more than were planned: the same command goes on.
     """
-    done = int(contents.get("iter", 0)) + 1
-    left = int(contents.get("total_iterations", 0)) - done
+    done, total = contents.get("iter", 0) + 1, contents.get("total_iterations")
+    left = total - done if isinstance(total, int) else 0
     if to_the_end:
         return max(left, 0)
     asked_before = recorded_agent(checkpoint).get("max_iterations")

@@ -17,6 +17,7 @@ from rsl_rl.env import VecEnv
 from himloco_rl.algorithms import HIMPPO, LostRankError
 from himloco_rl.extensions import NotFiniteError
 
+from .checkpoint_contents import require_sound
 from .checkpoint_files import read_checkpoint, require_parts, thin, write_checkpoint
 from .cpu_threads import one_thread_but_for
 from .environment_state import environment_state_dict, load_environment_state_dict, require_plain
@@ -191,9 +192,10 @@ class HIMOnPolicyRunner(RankRunner):
                 self._save_in_log_dir()
             now = 0 if self.last_iteration is None else self.last_iteration + 1
             dump = Path(folder) / f"not_finite_{now}.pt"
+            origin = {"iteration": now, "made_with": self.made_with, "layout": self.alg.layout.as_record()}
             try:
-                write_checkpoint(dump, error.dump)
-                notes.append(f"{dump} holds the step, for himloco_rl.runners.replay()")
+                write_checkpoint(dump, error.dump | origin)
+                notes.append(f"{dump} holds the step, for himloco_rl.runners.replay() and scripts/replay.py")
             except OSError as reason:
                 notes.append(f"the step could not be written to {dump} ({reason.strerror})")
         good = self.last_saved
@@ -274,6 +276,7 @@ class HIMOnPolicyRunner(RankRunner):
         """
         checkpoint = read_checkpoint(path, map_location or self.device)
         require_parts(path, checkpoint)
+        require_sound(path, checkpoint, self.alg, load_cfg)
         if self.alg.load(checkpoint, load_cfg, strict):
             self.current_learning_iteration = self.last_iteration = checkpoint["iter"]
             self.last_saved = Path(path)
