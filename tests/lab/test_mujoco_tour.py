@@ -1,6 +1,9 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
+# pyright: reportAttributeAccessIssue=false
+# (MuJoCo's compiled module tells a type checker only half of what it has)
+
 """The tour in MuJoCo: what makes it fast changes no number."""
 
 from __future__ import annotations

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from .test_env import probe
 TASK = "Himloco-Go2-Flat-v0"
 
 
-def same(share: float) -> list[tuple[float, float]]:
+def same(share: float) -> list[Any]:
     """Ranges of vx, vy and of the fast robots' vx, all the same share of ±1 m/s (facts 4.9)."""
     return [pytest.approx((-share, share), abs=1e-6)] * 3
 

@@ -32,6 +32,7 @@ def test_scaled_values_are_clipped_at_100_and_scans_at_5(cfg: Any) -> None:
         assert len(terms) >= 6
         for name, term in terms.items():
             scale = max(term.scale) if isinstance(term.scale, tuple) else term.scale
+            assert scale is not None
             limit = 5.0 if name == "height_scan" else 100.0
             assert term.clip is not None
             assert [bound * scale for bound in term.clip] == pytest.approx([-limit, limit]), name
