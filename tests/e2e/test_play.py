@@ -40,7 +40,7 @@ def free_port() -> int:
 
 def test_a_policy_file_plays_and_says_how_it_went(repository: Path, tmp_path: Path) -> None:
     flags = ["--policy", stand(repository), "--num_envs", "3", "--max_steps", "60", "--command", "0", "0", "0", "0.74"]
-    done = play(repository, tmp_path, *flags, "--real_time")
+    done = play(repository, tmp_path, *flags, "--real-time")
     assert done.returncode == 0, done.stderr
     told = re.search(
         r"60 steps of 3 robot\(s\), ([\d.]+) x real time \(([\d.]+) without waiting\), 0 falls", done.stdout
