@@ -191,6 +191,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--task", default=None, help="a task for scripts/train.py; the dummy environment without")
     parser.add_argument("--lost_after", default="30", help="of the dummy environment [s]")
     parser.add_argument("--torchrun_may_take", type=float, default=300.0, help="after a cut, once training ended [s]")
+    parser.add_argument("--tcp_retries2", default=None, help="net.ipv4.tcp_retries2 of both; the kernel's without")
     parser.add_argument("flags", nargs="*", help="further arguments of what trains, after --")
     args = parser.parse_args(argv)
     iterations = "1000" if args.what == "cut" else "12"
@@ -203,6 +204,8 @@ def main(argv: list[str] | None = None) -> int:
         command += args.flags
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and take the namespaces away
     with two_nodes(args.folder.absolute()) as nodes:
+        for node in nodes if args.tcp_retries2 else ():
+            node.run("sysctl", "-qw", f"net.ipv4.tcp_retries2={args.tcp_retries2}")
         return trial(args.what, nodes, command, args.torchrun_may_take)
 
 
