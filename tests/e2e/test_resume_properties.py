@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,12 +13,10 @@ from typing import Any
 
 import pytest
 import torch
+from dummy_env import DummyEnv, layout, train_cfg
 from hypothesis import given
 from hypothesis import strategies as st
 from properties import cases, complaint_of, words
-
-sys.path.append(str(Path(__file__).parents[1] / "rl"))
-from dummy_env import DummyEnv, layout, train_cfg
 
 from himloco_lab.cli import learning
 from himloco_lab.cli.fitting import check_fit
