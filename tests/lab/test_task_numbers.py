@@ -28,7 +28,9 @@ def test_rates_and_lengths(cfg: Any) -> None:
 
 def test_scaled_values_are_clipped_at_100_and_scans_at_5(cfg: Any) -> None:
     for group in (cfg.observations.policy, cfg.observations.critic, cfg.observations.estimator):
-        terms = {name: term for name, term in vars(group).items() if isinstance(term, ObservationTermCfg)}
+        terms: dict[str, Any] = {
+            name: term for name, term in vars(group).items() if isinstance(term, ObservationTermCfg)
+        }
         assert len(terms) >= 6
         for name, term in terms.items():
             scale = max(term.scale) if isinstance(term.scale, tuple) else term.scale

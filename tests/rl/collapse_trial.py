@@ -54,7 +54,9 @@ def codes(scores: torch.Tensor, iterations: int) -> torch.Tensor:
         return (q * q.shape[1]).T
 
 
-def swap(source: torch.Tensor, target: torch.Tensor, prototypes: torch.Tensor, tau: float, iterations: int):
+def swap(
+    source: torch.Tensor, target: torch.Tensor, prototypes: torch.Tensor, tau: float, iterations: int
+) -> torch.Tensor:
     """−½ mean over samples and prototypes of q_s log p_t + q_t log p_s."""
     s, t = source @ prototypes.T, target @ prototypes.T
     log_p_s, log_p_t = functional.log_softmax(s / tau, dim=1), functional.log_softmax(t / tau, dim=1)

@@ -95,9 +95,9 @@ class PlaySession:
                 steps += 1
                 due = max(due + self._env.step_dt, time.perf_counter() - 0.1)  # a slow machine does not catch up
                 if real_time:
-                    wait = max(due - time.perf_counter(), 0.0)
-                    time.sleep(wait)
-                    waited += wait
+                    asleep = time.perf_counter()
+                    time.sleep(max(due - asleep, 0.0))
+                    waited += time.perf_counter() - asleep
         seconds = time.perf_counter() - start - max((viewer.paused for viewer in self._viewers), default=0.0)
         simulated = steps * self._env.step_dt
         speed = f"{simulated / max(seconds, 1e-9):.2f} x real time"
