@@ -37,8 +37,8 @@ else
     echo "train_seed.sh: $name begins"
 fi
 if [[ -n ${MAX_ITERATIONS:-} ]]; then
-    # train.py counts the iterations that a command adds
-    left=$((MAX_ITERATIONS - (done < 0 ? 0 : done)))
+    # train.py counts the iterations that a command adds, and calls the first one 0
+    left=$((MAX_ITERATIONS - done - 1))
     if [[ $left -le 0 ]]; then
         echo "train_seed.sh: $name has all its $MAX_ITERATIONS iterations"
         exit 0

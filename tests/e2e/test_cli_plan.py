@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import _thread
+import subprocess
 import sys
 import threading
 import time
@@ -46,6 +47,13 @@ def test_flags_reach_the_configurations(plan):
     assert (result.agent_cfg.experiment_name, result.agent_cfg.run_name) == ("trial", "first")
     assert result.resume_path is None
     assert result.rank == 0
+
+
+def test_what_a_run_does_when_something_goes_wrong_is_set_on_the_command_line(plan):
+    agent = plan("agent.guards.stop=true", "agent.keep_checkpoints=5", "agent.not_finite_share=0").agent_cfg
+    assert agent.guards == {"stop": True, "patience": 3, "value_loss_factor": 100.0, "least_perplexity": 1.05}
+    assert (agent.keep_checkpoints, agent.keep_every, agent.not_finite_share) == (5, None, 0)
+    assert plan().agent_cfg.guards["stop"] is False
 
 
 def test_overrides_reach_the_configurations(plan):
@@ -91,6 +99,27 @@ def test_every_process_has_its_own_seed_and_the_cpu_is_allowed(plan, monkeypatch
     assert result.env_cfg.sim.device == result.agent_cfg.device == "cpu"
     # Isaac Lab's launcher would move a distributed run to cuda:0
     assert result.args.distributed is False
+
+
+@pytest.mark.parametrize(
+    ("visible", "local_rank", "flags", "device"),
+    [
+        (4, 2, (), "cuda:2"),
+        (4, 2, ("agent.device=cuda:0",), "cuda:2"),  # of every process its own
+        (1, 2, (), "cuda:0"),  # a launcher that shows each process its own only
+        (4, 2, ("--device", "cpu"), "cpu"),
+    ],
+)
+def test_every_process_has_its_own_gpu(monkeypatch, tmp_path, visible, local_rank, flags, device):
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(machine, "cuda_problem", lambda: None)
+    monkeypatch.setattr(machine, "check_num_envs", lambda number, device: None)  # asks the GPU for its memory
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: visible)
+    for name, value in {"WORLD_SIZE": "8", "RANK": str(4 + local_rank), "LOCAL_RANK": str(local_rank)}.items():
+        monkeypatch.setenv(name, value)
+    result = plan_run(["--task", "Himloco-G1-Flat-v0", "--num_envs", "2", "--distributed", *flags])
+    assert result.env_cfg.sim.device == result.agent_cfg.device == result.args.device == device
 
 
 def test_without_a_device_the_best_that_works_is_taken(monkeypatch, tmp_path):
@@ -171,3 +200,25 @@ def test_news_of_a_lost_process_does_not_stop_the_save_that_follows() -> None:
     assert lost.failure(wait=20.0) == "process 1 of this run ended"
     time.sleep(0.5)  # an interrupt that is still on its way would come now
     assert lost._is_asked
+
+
+BLOCKED = """
+import subprocess, sys, threading
+from himloco_lab.cli import workers
+workers.PATIENCE = 1.0
+lost = workers.Workers.__new__(workers.Workers)
+lost._failure, lost._lock, lost._is_asked, lost._closing = None, threading.Lock(), False, False
+output = open(sys.argv[1], "w+b")
+lost._started = [(subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]), output)]
+threading.Thread(target=lost._watch, daemon=True).start()
+forever = threading.Lock()
+forever.acquire()
+forever.acquire()  # as deaf as torch that waits for a process to join
+"""
+
+
+def test_a_worker_that_never_comes_ends_a_process_that_waits_for_it(tmp_path):
+    command = [sys.executable, "-c", BLOCKED, str(tmp_path / "output")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "error: process 1 of this run ended with code 3" in done.stderr

@@ -15,6 +15,7 @@ from isaaclab.utils import to_dict
 from isaaclab_rl.entrypoints.common import write_run_manifest
 from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg
 from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version
+from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
 from himloco_lab.benchmarks.dummy_rollouts import DummyRollouts
 from himloco_lab.cli.checks import check_shared_memory
@@ -22,6 +23,7 @@ from himloco_lab.cli.errors import CliError
 from himloco_lab.cli.learning import _check_checkpoint
 from himloco_lab.cli.loading import build_runner
 from himloco_lab.cli.plan import Plan, plan_run
+from himloco_lab.cli.restarts import earlier_checkpoint, remember_folder
 from himloco_lab.cli.run_folder import claim, write_configs
 from himloco_lab.tasks.locomotion.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg
 
@@ -123,3 +125,45 @@ def test_earlier_configurations_stay_beside_the_new_ones(run: Path) -> None:
     write_configs(run, plan.env_cfg, plan.agent_cfg, 59)
     assert "episode_length_s: 7.5" in (run / "params" / "env.yaml").read_text()
     assert (run / "params" / "env_until_59.yaml").read_text() == old
+
+
+@pytest.fixture
+def torchrun(monkeypatch: pytest.MonkeyPatch) -> TCPStore:
+    """This process as one that torchrun has started, with the store that torchrun keeps."""
+    store = TCPStore("127.0.0.1", 0, is_master=True)
+    shared = {"TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "2", "RANK": "0"}
+    for name, value in (shared | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port)}).items():
+        monkeypatch.setenv(name, value)
+    return store
+
+
+def test_what_torchrun_starts_again_goes_on_to_the_end_it_had(
+    run: Path, torchrun: TCPStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--distributed", "--max_iterations", "7")
+    assert planned(*flags).resume_path is None  # the first start
+    remember_folder(run)
+    plan = planned(*flags)
+    assert plan.resume_path == run / "model_59.pt" and plan.continues
+    assert f"it goes on in {run}" in capsys.readouterr().out
+    assert _check_checkpoint(plan) == 40  # of the 100 that it was started with
+    (run / "model_59.pt").write_bytes(b"half a file")
+    assert planned(*flags).resume_path == run / "model_0.pt"
+    monkeypatch.setenv("RANK", "1")
+    assert planned(*flags).resume_path is None  # it gets the first one's
+    monkeypatch.setenv("RANK", "0")
+    run.rename(run.with_name("elsewhere"))
+    assert planned(*flags).resume_path is None
+    assert f"{run} is not on this machine" in capsys.readouterr().out
+
+
+def test_a_run_that_lost_a_process_at_its_very_end_makes_no_more(run: Path, torchrun: TCPStore) -> None:
+    contents = torch.load(run / "model_59.pt", weights_only=True)
+    torch.save(contents | {"total_iterations": 60}, run / "model_59.pt")
+    remember_folder(run)
+    assert _check_checkpoint(planned("--distributed", "--max_iterations", "60")) == 0
+
+
+def test_without_torchrun_nothing_is_remembered(run: Path) -> None:
+    remember_folder(run)
+    assert earlier_checkpoint() is None

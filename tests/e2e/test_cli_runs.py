@@ -84,6 +84,9 @@ def test_a_truncated_checkpoint_gives_way_to_the_one_before_unless_it_is_named(r
         find_checkpoint(str(path), root, **TASK)
     for other in run.glob("model_*.pt"):
         other.write_bytes(b"")
+    other_run = root / "2026-01-01_10-00-00"
+    assert find_checkpoint("latest", root, **TASK) == other_run / "model_10.pt"
+    assert f"choose another: taking an earlier run's, {other_run}" in capsys.readouterr().out
     with pytest.raises(CliError, match=r"model_100\.pt is no checkpoint"):  # the newest of those that are none
         find_resumed_checkpoint(root, run.name, DEFAULT)
 

@@ -70,7 +70,7 @@ def cluster(tmp_path: Path, repository: Path) -> Cluster:
 def test_every_seed_of_the_array_is_trained_in_the_container(cluster: Cluster) -> None:
     outcome = cluster.submit("env.decimation=4", "a b;$(touch x)")
     assert outcome.returncode == 0, outcome.stderr
-    assert cluster.models(7) == cluster.models(8) == [5, 10, 12]
+    assert cluster.models(7) == cluster.models(8) == [0, 5, 10, 11]
     for seed, line in zip((7, 8), sorted(cluster.trainings()), strict=True):
         assert line.startswith("<-p><scripts/train.py><--task><Himloco-G1-Flat-v0><--experiment_name><g1>")
         assert f"<--run_name><walk_seed{seed}><--seed><{seed}>" in line
@@ -90,10 +90,10 @@ def test_a_job_whose_time_is_over_queues_itself_again_and_goes_on(cluster: Clust
     ]
     for seed in (7, 8):
         saved = cluster.models(seed)
-        assert saved[-1] == 12
+        assert saved[-1] == 11, "twelve iterations, the first of which is 0"
         resumed = [line for line in cluster.trainings() if f"walk_seed{seed}>" in line and "--resume" in line]
         (left,) = re.findall(r"<--max_iterations><(\d+)>", "".join(resumed))
-        assert 12 - int(left) in saved, "it goes on from a checkpoint"
+        assert 12 - int(left) - 1 in saved, "it goes on from a checkpoint"
         assert f"<--load_run><2026-01-01_00-00-00_walk_seed{seed}>" in resumed[0]
     told = (cluster.logs / "slurm-walk-0.out").read_text()
     assert "seed 7, restart 0" in told
@@ -106,7 +106,7 @@ def test_a_job_whose_node_is_taken_away_goes_on(cluster: Cluster) -> None:
     assert outcome.returncode == 0, outcome.stderr
     assert "task 0, restart 0: 143" in cluster.history.read_text()
     assert "(cancelled)" in (cluster.logs / "slurm-walk-1.out").read_text()
-    assert cluster.models(7)[-1] == cluster.models(8)[-1] == 12
+    assert cluster.models(7)[-1] == cluster.models(8)[-1] == 11
 
 
 def test_a_job_that_fails_is_not_started_again(cluster: Cluster) -> None:
@@ -139,14 +139,14 @@ def test_a_seed_does_not_take_another_seeds_run(cluster: Cluster, repository: Pa
         (run / "model_3.pt").write_text("3")
     (workspace / "logs/rsl_rl/g1/2026-01-02_00-00-00_walk_seed1").mkdir()  # has saved nothing
     command = [repository / "docker/cluster/train_seed.sh", "T", "g1", "walk", "1"]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(cluster.root), "MAX_ITERATIONS": "4"}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(cluster.root), "MAX_ITERATIONS": "5"}
     done = subprocess.run(command, cwd=workspace, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (line,) = cluster.trainings()
     assert "<--load_run><2026-01-01_00-00-00_walk_seed1-2>" in line
     assert "<--max_iterations><1>" in line
     done = subprocess.run(command, cwd=workspace, env=environment, capture_output=True, text=True)
-    assert "has all its 4 iterations" in done.stdout
+    assert "has all its 5 iterations" in done.stdout
 
 
 @pytest.mark.parametrize(

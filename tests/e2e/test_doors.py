@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from isaaclab_tasks.utils.parse_cfg import load_cfg_from_registry
 
+import himloco_lab.tasks  # noqa: F401
 from himloco_lab.cli.arguments import play_parser
+from himloco_lab.cli.checks import keep_viewer_here
 from himloco_lab.cli.errors import CliError
 from himloco_lab.cli.runs import recorded_agent
 
@@ -116,6 +121,33 @@ def test_viewers_listen_on_loopback_unless_told_otherwise() -> None:
 
     assert play_parser().parse_args([]).bind_address == "127.0.0.1"
     assert PlayViewerCfg().bind_address == "127.0.0.1"
+
+
+@pytest.mark.parametrize("asked", [["viser"], ["newton_gl", "viser"]])
+def test_the_viewer_of_every_other_command_does_so_too(asked: list[str]) -> None:
+    cfg: Any = load_cfg_from_registry("Himloco-G1-Flat-v0", "env_cfg_entry_point")
+    args = argparse.Namespace(visualizer=asked, headless=True, device="cpu")
+    keep_viewer_here(cfg, args)
+    (viewer,) = cfg.sim.visualizer_cfgs
+    assert viewer.bind_address == "127.0.0.1"
+    viewer.bind_address = "0.0.0.0"  # a task may say so
+    keep_viewer_here(cfg, args)
+    assert cfg.sim.visualizer_cfgs == [viewer]
+
+
+def test_no_viewer_is_added_that_nobody_asked_for() -> None:
+    cfg: Any = load_cfg_from_registry("Himloco-G1-Flat-v0", "env_cfg_entry_point")
+    keep_viewer_here(cfg, argparse.Namespace(visualizer=None))
+    assert not cfg.sim.visualizer_cfgs
+
+
+def test_every_command_that_opens_a_simulation_keeps_its_viewer_here(repository: Path) -> None:
+    opened = 0
+    for path in (repository / "exts/himloco_lab/himloco_lab/cli").glob("*.py"):
+        if "with launch_simulation(" in path.read_text():
+            opened += 1
+            assert "check_launch(env_cfg, args)" in path.read_text(), path.name
+    assert opened >= 6
 
 
 def test_tensorboard_listens_on_loopback_unless_told_otherwise(tmp_path: Path) -> None:

@@ -110,6 +110,24 @@ def test_difficulties_bring_a_standing_robot_down(repository: Path, stand: str, 
     assert "impulse backward left [N s]" in (tmp_path / "out" / "report.md").read_text()
 
 
+def test_a_quadruped_beside_the_papers_figures(repository: Path, tmp_path: Path) -> None:
+    """Zero action on obstacles: the robot stands, so its error is the speed that it is asked for."""
+    flags = ("--task", "Himloco-Go2-Rough-v0", "--suite", "velocities", "--groups", "discrete", "--robots", "1")
+    done = evaluate(repository, *flags, "--policy", "zero", "--output_dir", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (entry,) = results(tmp_path / "out").values()
+    rows = {row["test"]: row for row in entry["rows"]}
+    assert set(rows) == {"lin", "ang", "combined"}
+    for row in rows.values():
+        assert (row["ground"], row["size"], row["robots"], row["falls"]) == ("discrete", 1.0, 4, 0)
+    assert rows["lin"]["published_lin"] == 0.125 and rows["lin"]["error_lin"] > 0.3 > rows["ang"]["error_lin"]
+    assert rows["ang"]["error_ang"] > 0.2 > rows["lin"]["error_ang"]
+    for report in ("report.md", "report.html"):
+        text = (tmp_path / "out" / report).read_text()
+        assert "settled" in text and "HIM's paper" in text.replace("&#x27;", "'")
+        assert "Levels 1 to 4 are taken to be rows 1 to 4 of ten" in text
+
+
 @pytest.mark.parametrize(
     ("flags", "named"),
     [
@@ -120,6 +138,9 @@ def test_difficulties_bring_a_standing_robot_down(repository: Path, stand: str, 
         (["--policy", "zero", "--suite", "robustness", "--engine", "mujoco"], "robustness suite runs in Isaac Lab"),
         (["--policy", "zero", "--suite", "robustness", "--groups", "terrain"], "--groups terrain"),
         (["--policy", "zero", "--suite", "robustness", "--groups", "impuls"], "did you mean impulse"),
+        (["--policy", "zero", "--suite", "velocities", "--groups", "impulse"], "--groups impulse: "),
+        (["--policy", "zero", "--suite", "velocities"], "level ground only"),
+        (["--task", "Himloco-Go2-Flat-v0", "--policy", "zero", "--suite", "tour"], "Himloco-Go2-Flat-v0 has none"),
         (["--policy", "zero", "--engine", "physx", "ovphysx"], "names ovphysx twice"),
         (["physics=ovphysx", "--policy", "zero", "--engine", "mujoco"], "leave one of them out"),
         ([], "no run of Himloco-G1-Flat-v0"),

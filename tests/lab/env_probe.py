@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from disturbances import disturbances, everything_at_full
+from disturbances import disturbances
+from drawn import commands, randomisation
 
 Experiments = dict[str, tuple[Callable[[Any], None], Callable[[Any], dict[str, object]]]]
 """Name -> what changes the configuration beforehand, and what runs in the environment."""
@@ -148,56 +149,6 @@ def stand_on_heads(env, ids: torch.Tensor) -> None:
     robot.write_root_velocity_to_sim_index(root_velocity=torch.zeros(len(ids), 6), env_ids=ids)
     robot.write_joint_position_to_sim_index(position=joints, env_ids=ids)
     robot.write_joint_velocity_to_sim_index(velocity=torch.zeros_like(joints), env_ids=ids)
-
-
-def commands(env) -> dict[str, object]:
-    """Many samples of the commands, the delays and the masses."""
-    everything_at_full(env)
-    env.reset()
-    gait = env.command_manager.get_term("base_velocity")
-    arms = env.command_manager.get_term("upper_body")
-    everyone = torch.arange(env.num_envs)
-    samples, targets = [], {}
-    for _ in range(1500):
-        gait._resample_command(everyone)
-        samples.append(gait.command.clone())
-    for ratio in (0.0, 0.5, 1.0):
-        arms.ratio = ratio
-        drawn = []
-        for _ in range(200):
-            arms._resample_command(everyone)
-            drawn.append(arms._target.clone())
-        targets[ratio] = torch.cat(drawn)
-    legs = env.action_manager.get_term("joint_pos")
-    buffer = env.scene["robot"].actuators.target_command.position.torch
-    sent = []
-    for _ in range(20):
-        env.action_manager.process_action(actions(env))
-        before, now, delay = legs._previous_targets.clone(), legs.processed_actions.clone(), legs._delay.clone()
-        seen = []
-        for _ in range(4):
-            env.action_manager.apply_action()
-            seen.append(buffer[:, legs._joint_ids].clone())
-        sent.append({"before": before, "now": now, "delay": delay, "seen": torch.stack(seen)})
-    arms.ratio = 1.0
-    env.reset()
-    path = []
-    for _ in range(50):
-        path.append({"target": arms._target.clone(), "command": arms.command.clone(), "left": arms.time_left.clone()})
-        env.command_manager.compute(env.step_dt)
-    robot = env.scene["robot"]
-    limits = robot.data.joint_pos_limits.torch[:, arms.joint_ids]
-    return {
-        "samples": torch.cat(samples),
-        "targets": targets,
-        "default": robot.data.default_joint_pos.torch[:, arms.joint_ids],
-        "limits": limits.clone(),
-        "sent": sent,
-        "path": path,
-        "mass": robot.data.body_mass.torch.clone(),
-        "default_mass": env.event_manager.get_term_cfg("masses").func._mass.clone(),
-        "body_names": list(robot.body_names),
-    }
 
 
 def add_ray_caster(cfg) -> None:
@@ -336,6 +287,7 @@ EXPERIMENTS: Experiments = {
     "observe": (nothing, observe),
     "commands": (nothing, commands),
     "disturbances": (nothing, disturbances),
+    "randomisation": (nothing, randomisation),
     "scan": (add_ray_caster, scan),
     "curricula": (nothing, curricula),
     "stand": (nothing, stand),

@@ -4,7 +4,7 @@
 """All quadrupeds in one PhysX scene; a process carries one simulation, so the test calls this file with a file's name.
 
 Robots of environments 0 to 11 hang in free fall, where gravity bends nothing, each with one joint's target moved; the
-last one stands.
+last one stands. A second Aliengo has gains that carry it.
 """
 
 from __future__ import annotations
@@ -12,15 +12,21 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 ROBOTS = ("a1", "go1", "go2", "aliengo")
+STIFF = "aliengo_stiff"
+STIFFER = 2.0
+"""By what its gains exceed the description's: 80 N m/rad and 4 N m s/rad."""
 NUM_JOINTS = 12
 OFFSET = 0.1  # [rad]
 STEP = 0.005  # [s]
+STEPS = 400
 
 
 def description_of(robot: str) -> str:
     """Where the description of a robot is."""
+    robot = robot.partition("_")[0]
     return f"himloco_lab.assets.{robot}:{robot.upper()}_DESCRIPTION"
 
 
@@ -46,10 +52,14 @@ def _scene_cfg():
         )
 
     scene = SceneCfg(num_envs=NUM_JOINTS + 1, env_spacing=8.0, lazy_sensor_update=False)
-    for index, robot in enumerate(ROBOTS):
+    for index, robot in enumerate((*ROBOTS, STIFF)):
         cfg = replace(make_articulation_cfg(description_of(robot)), prim_path=f"{{ENV_REGEX_NS}}/{robot}")
         x, y, z = cfg.init_state.pos
         cfg.init_state.pos = (x + 2.0 * index - 3.0, y, z)
+        if robot == STIFF:
+            actuator: Any = cfg.actuators["explicit"]
+            for name in ("stiffness", "damping"):
+                setattr(actuator, name, {joint: STIFFER * gain for joint, gain in getattr(actuator, name).items()})
         setattr(scene, robot, cfg)
         sensor = ContactSensorCfg(prim_path=f"{{ENV_REGEX_NS}}/{robot}/[^/]*", update_period=0.0)
         setattr(scene, f"{robot}_contacts", sensor)
@@ -57,7 +67,7 @@ def _scene_cfg():
 
 
 def simulate(out: Path) -> None:
-    """Run all robots for 1.2 s and write down what happened."""
+    """Run all robots for 2 s and write down what happened."""
     from himloco_lab.compat import allow_pageable_host_memory
 
     allow_pageable_host_memory()
@@ -79,7 +89,7 @@ def _experiment(sim, scene) -> dict:
     from himloco_lab.assets.description import find_description
 
     found = {}
-    for name in ROBOTS:
+    for name in (*ROBOTS, STIFF):
         robot = scene[name]
         ids, joints = robot.find_joints(list(find_description(description_of(name)).joints), preserve_order=True)
         ids = torch.as_tensor(list(ids))
@@ -102,7 +112,7 @@ def _experiment(sim, scene) -> dict:
             "default": default[0, ids].tolist(),
             "forces": [],
         }
-    for step in range(240):
+    for step in range(STEPS):
         scene.write_data_to_sim()
         sim.step()
         scene.update(STEP)
@@ -111,14 +121,16 @@ def _experiment(sim, scene) -> dict:
             if step == 29:  # 0.15 s: falling 11 cm, still in the air
                 robot["joint_pos"] = data.joint_pos.torch[:NUM_JOINTS, robot["ids"]].tolist()
                 robot["poses"] = data.body_link_pose_w.torch[:NUM_JOINTS].tolist()
-            if step >= 200:  # 1 s: at rest
+            if step >= STEPS - 40:  # at rest
                 sensor = scene[f"{name}_contacts"]
                 sensed, _ = sensor.find_sensors(robot["bodies"], preserve_order=True)
                 robot["forces"].append(sensor.data.net_normal_forces_w.torch[-1, sensed, 2].tolist())
     for name, robot in found.items():
         data = scene[name].data
-        robot["standing_joint_pos"] = data.joint_pos.torch[-1, robot.pop("ids")].tolist()
-        robot["standing_height"] = float(data.root_pos_w.torch[-1, 2])
+        ids = robot.pop("ids")
+        robot["standing_joint_pos"] = data.joint_pos.torch[-1, ids].tolist()
+        robot["standing_joint_vel"] = data.joint_vel.torch[-1, ids].tolist()
+        robot["standing_quat"] = data.root_quat_w.torch[-1].tolist()
         robot["standing_tilt"] = float(data.projected_gravity_b.torch[-1, :2].norm())
     return found
 

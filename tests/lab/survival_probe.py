@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -65,6 +67,7 @@ def survive(env: Any) -> dict[str, object]:
     folder = Path(tempfile.mkdtemp())
     vec_env = RslRlVecEnvWrapper(env, clip_actions=100.0)
     runner = HIMOnPolicyRunner(cast("Any", vec_env), cfg | {"num_steps_per_env": 24}, str(folder), "cpu")
+    runner.made_with |= {"task": sys.argv[1], "physics": type(env.cfg.sim.physics).__name__, "seed": env.cfg.seed}
     runner.learn(2)
     env.scene.terrain.terrain_levels[:] = torch.arange(env.num_envs) % 4  # as a long training might have it
     origins = env.scene.terrain.terrain_origins
@@ -98,9 +101,14 @@ def survive(env: Any) -> dict[str, object]:
     except NotFiniteError as error:
         found["stopped"] = str(error)
     restore()
-    (dump,) = [read_checkpoint(path) for path in folder.glob("not_finite_*.pt")]
+    (kept,) = folder.glob("not_finite_*.pt")
+    shutil.copy(kept, Path(sys.argv[4]).parent)  # for scripts/replay.py
+    dump = read_checkpoint(kept)
     found["environments"] = dump["environments"]
-    found["replayed_sound"] = replay(vec_env, dump, runner.alg.layout)
+    found["replayed_sound"] = replay(vec_env, dump, runner.alg.layout).message
+    found["origins"] = (env.scene.env_origins[0].clone(), dump["state"]["origins"][BROKEN])
+    pose = dump["state"]["scene"]["articulation"]["robot"]["root_pose"][BROKEN, :3]
+    found["places"] = (env.scene["robot"].data.root_pos_w.torch[0].clone(), pose + found["origins"][1])
     start = time.perf_counter()
     for _ in range(50):
         episodes_state_dict(vec_env)

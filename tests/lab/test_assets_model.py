@@ -12,7 +12,6 @@ Everything is read back from the USD file, so a mistake of the reader, the mergi
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +31,8 @@ from himloco_lab.assets.stance import standing_height
 from himloco_lab.assets.urdf import load_model
 from himloco_lab.assets.usd_builder import write_usd
 
+from .usd_robot import Oracle, UsdRobot
+
 QUADRUPEDS = (A1_DESCRIPTION, GO1_DESCRIPTION, GO2_DESCRIPTION, ALIENGO_DESCRIPTION)
 HUMANOIDS = (G1_DESCRIPTION, G1_29DOF_DESCRIPTION)
 ALL = (*HUMANOIDS, *QUADRUPEDS)
@@ -44,117 +45,6 @@ TOTAL_MASS = {
     "aliengo": 24.937,
 }
 """[kg], facts.md sections 5 and 6"""
-
-
-@dataclass
-class UsdJoint:
-    """A joint as the file states it."""
-
-    parent: str
-    child: str
-    parent_pose: np.ndarray
-    child_pose: np.ndarray
-    axis: np.ndarray
-    lower: float
-    upper: float
-    effort: float
-    velocity: float
-
-
-class UsdRobot:
-    """Reads the flat USD with OpenUSD alone and does its kinematics."""
-
-    def __init__(self, path: Path) -> None:
-        self.stage = Usd.Stage.Open(str(path))
-        self.robot = self.stage.GetDefaultPrim()
-        prims = list(Usd.PrimRange(self.robot))
-        self.bodies = {prim.GetName(): prim for prim in prims if prim.HasAPI(UsdPhysics.RigidBodyAPI)}
-        self.joints = {prim.GetName(): self._joint(prim) for prim in prims if prim.IsA(UsdPhysics.RevoluteJoint)}
-        (self.root,) = [name for name, prim in self.bodies.items() if prim.HasAPI(UsdPhysics.ArticulationRootAPI)]
-
-    def body_poses(self, positions: dict[str, float]) -> dict[str, np.ndarray]:
-        """Return every body's pose [4, 4] in the root's frame, from the joint frames in the file."""
-        poses = {self.root: np.eye(4)}
-        pending = dict(self.joints)
-        while pending:
-            for name, joint in list(pending.items()):
-                if joint.parent in poses:
-                    turn = np.eye(4)
-                    turn[:3, :3] = pin.AngleAxis(positions[name], joint.axis).toRotationMatrix()
-                    moved = joint.parent_pose @ turn @ np.linalg.inv(joint.child_pose)
-                    poses[joint.child] = poses[joint.parent] @ moved
-                    del pending[name]
-        return poses
-
-    def link_poses(self, positions: dict[str, float]) -> dict[str, np.ndarray]:
-        """Return the pose [4, 4] of every URDF link, merged ones included."""
-        poses = self.body_poses(positions)
-        for name, body in self.bodies.items():
-            for frame in body.GetChild("frames").GetChildren() if body.GetChild("frames") else []:
-                local = UsdGeom.Xformable(frame).GetLocalTransformation()
-                poses[frame.GetName()] = poses[name] @ np.array(local).T
-        return poses
-
-    def inertial(self, body: str) -> tuple[float, np.ndarray, np.ndarray]:
-        """Return mass, centre of mass [3] and inertia [3, 3] in the body frame."""
-        mass = UsdPhysics.MassAPI(self.bodies[body])
-        axes = _rotation(mass.GetPrincipalAxesAttr().Get())
-        moments = np.diag(np.array(mass.GetDiagonalInertiaAttr().Get(), float))
-        return mass.GetMassAttr().Get(), np.array(mass.GetCenterOfMassAttr().Get(), float), axes @ moments @ axes.T
-
-    @staticmethod
-    def _joint(prim: Usd.Prim) -> UsdJoint:
-        joint = UsdPhysics.RevoluteJoint(prim)
-        frames = []
-        for side in (0, 1):
-            frame = np.eye(4)
-            frame[:3, 3] = getattr(joint, f"GetLocalPos{side}Attr")().Get()
-            frame[:3, :3] = _rotation(getattr(joint, f"GetLocalRot{side}Attr")().Get())
-            frames.append(frame)
-        return UsdJoint(
-            parent=joint.GetBody0Rel().GetTargets()[0].name,
-            child=joint.GetBody1Rel().GetTargets()[0].name,
-            parent_pose=frames[0],
-            child_pose=frames[1],
-            axis=np.eye(3)["XYZ".index(joint.GetAxisAttr().Get())],
-            lower=np.radians(joint.GetLowerLimitAttr().Get()),
-            upper=np.radians(joint.GetUpperLimitAttr().Get()),
-            effort=UsdPhysics.DriveAPI(prim, "angular").GetMaxForceAttr().Get(),
-            velocity=np.radians(prim.GetAttribute("physxJoint:maxJointVelocity").Get()),
-        )
-
-
-def _rotation(quaternion) -> np.ndarray:
-    x, y, z = quaternion.GetImaginary()
-    return pin.Quaternion(quaternion.GetReal(), x, y, z).normalized().toRotationMatrix()
-
-
-class Oracle:
-    """Pinocchio on the URDF, with the description's locked joints held at their position."""
-
-    def __init__(self, description: RobotDescription, floating: bool = False) -> None:
-        urdf = str(description.urdf.locate())
-        model = pin.buildModelFromUrdf(urdf, pin.JointModelFreeFlyer()) if floating else pin.buildModelFromUrdf(urdf)
-        locked = [model.getJointId(name) for name in description.locked_joints]
-        self.model = pin.buildReducedModel(model, locked, pin.neutral(model))
-        self.data = self.model.createData()
-
-    def configuration(self, positions: dict[str, float]) -> np.ndarray:
-        """Return Pinocchio's configuration vector."""
-        q = pin.neutral(self.model)
-        for name, value in positions.items():
-            q[self.model.joints[self.model.getJointId(name)].idx_q] = value
-        return q
-
-    def link_poses(self, positions: dict[str, float]) -> dict[str, np.ndarray]:
-        """Return every link's pose [4, 4] in the root's frame."""
-        pin.framesForwardKinematics(self.model, self.data, self.configuration(positions))
-        links = [frame.type == pin.FrameType.BODY and frame.name != "universe" for frame in self.model.frames]
-        return {
-            frame.name: self.data.oMf[index].homogeneous
-            for index, frame in enumerate(self.model.frames)
-            if links[index]
-        }
 
 
 @pytest.fixture(scope="module")
@@ -368,3 +258,15 @@ def test_the_aliengos_right_is_its_left_in_a_mirror() -> None:
             np.testing.assert_allclose(flip @ left.inertia @ flip, right.inertia, atol=1e-12)
         left, right = (model.joints[f"{leg}{side}_hip_joint"] for side in "LR")
         assert (left.lower, left.upper) == (-right.upper, -right.lower)
+
+
+def test_the_aliengos_rear_hips_are_its_front_hips_turned_round() -> None:
+    """The motors of the hips lie towards the trunk's middle, as in the real robot's and in the A1's URDF."""
+    aliengo, a1 = load_model(ALIENGO_DESCRIPTION), load_model(A1_DESCRIPTION)
+    flip = np.diag([-1.0, 1.0, 1.0])
+    for side in "LR":
+        front, rear = (aliengo.bodies[f"{end}{side}_hip"].inertial for end in "FR")
+        np.testing.assert_allclose(flip @ front.com, rear.com, atol=1e-12)
+        np.testing.assert_allclose(flip @ front.inertia @ flip, rear.inertia, atol=1e-12)
+        assert front.com[0] < 0.0 and a1.bodies[f"F{side}_hip"].inertial.com[0] < 0.0
+        assert rear.com[0] > 0.0 and a1.bodies[f"R{side}_hip"].inertial.com[0] > 0.0

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -239,17 +238,6 @@ def test_a_broken_file_is_named_and_kept(tmp_path: Path) -> None:
     assert (tmp_path / "benchmarks.json").read_text() == "{"
 
 
-def test_rollout_memory_at_full_size() -> None:
-    from himloco_lab.benchmarks.storage_size import storage_sizes
-
-    sizes = storage_sizes(4096, 100)
-    # policy 6 x 76, critic 79 + 187, actions, their mean and deviation 3 x 12, five scalars; and a byte for done
-    shared = 456 + 266 + 36 + 5
-    assert sizes["rsl_rl"] == 409_600 * (4 * shared + 1)
-    assert sizes["himloco_rl"] == 409_600 * (4 * (shared + 75) + 1)  # and the estimator's next frame, 75
-    assert sizes["HIMLoco"] == 409_600 * (4 * (shared + 266) + 1)  # and the critic's next observation
-
-
 def test_the_cpu_is_named(tmp_path: Path) -> None:
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("processor\t: 0\nmodel name\t: Abacus: 9000\nprocessor\t: 1\nmodel name\t: Other\n")
@@ -263,7 +251,7 @@ def test_the_command_line() -> None:
     assert parts == ["learner", "env"]
     assert (sizes.steps, sizes.rough_envs) == (7, 256)
     assert command_of("env", args.changed) == "./himloco.sh -p scripts/benchmark.py env --out env --steps 7"
-    everything = ["env", "writes", "train", "startup", "learner", "compile", "evaluation", "memory"]
+    everything = ["env", "writes", "train", "scaling", "startup", "learner", "compile", "evaluation", "memory"]
     assert parse([])[0] == list(make_parts(Path(), Sizes())) == everything
 
 
@@ -281,49 +269,20 @@ def test_bad_input(argv: list[str], message: str) -> None:
         parse(argv)
 
 
-def test_every_learner_that_is_compared_learns() -> None:
-    from himloco_lab.benchmarks.learner import EAGER, measure_learner
-
-    result = measure_learner(num_envs=8, num_steps=4, updates=1, seed=0)
-    assert list(result["update_ms"]) == list(EAGER) and min(result["update_ms"].values()) > 0.0
-    assert "compile_error" not in result
-
-
-def test_what_cannot_be_compiled_here_is_said_and_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    from himloco_lab.benchmarks import learner
-
-    def broken(*args: Any, **kwargs: Any) -> None:
-        raise RuntimeError("no C++ compiler\nsecond line")
-
-    build = learner.build_learner
-
-    def build_broken(case: learner.Learner, *args: Any, **kwargs: Any) -> Any:
-        built = build(dataclasses.replace(case, compiled=False), *args, **kwargs)  # compiling takes minutes
-        if case.compiled:
-            built.actor.mlp._compiled_call_impl = broken
-        return built
-
-    monkeypatch.setattr(learner, "build_learner", build_broken)
-    result = learner.measure_learner(num_envs=8, num_steps=4, updates=1, seed=0, compiled=True)
-    assert result["compile_error"] == "no C++ compiler"
-    assert list(result["update_ms"]) == ["HIM", "HIM, as trained"]
-    part = {"sizes": {"flat_envs": 8, "learner_steps": 4}, **PROVENANCE, "ratios": {}, "runs": {"updates": [result]}}
-    page = render({"compile": part})
-    assert "`torch.compile` does not work here: no C++ compiler." in page
-
-
-def test_whether_compiling_pays_is_said() -> None:
-    run = {"update_ms": {"HIM": 100.0, "HIM, compiled": 80.0}, "first_s": {"HIM": 0.5, "HIM, compiled": 42.0}}
-    part = {**PROVENANCE, "sizes": {"flat_envs": 8, "learner_steps": 4}, "runs": {"updates": [run]}}
-    for low, high, words in ((0.7, 0.9, "it pays"), (1.1, 1.2, "it does not pay"), (0.9, 1.1, "no clear difference")):
-        ratios = {"HIM, compiled / HIM": {"median": 1.0, "low": low, "high": high}}
-        page = render({"compile": {**part, "ratios": ratios}})
-        assert f"HIM, compiled / HIM: {words}." in page
-    assert "| HIM, compiled | 42.0 |" in page
-
-
 def test_a_ratio_of_something_that_was_not_measured_is_left_out() -> None:
     part = Part(
         [Case("a", lambda repeat: {"x": 1.0})], [Ratio("y", ("a", "y"), ("a", "x")), Ratio("x", ("a", "x"), ("a", "x"))]
     )
     assert list(part.run(1, lambda text: None)["ratios"]) == ["x"]
+
+
+def test_the_measured_part_has_its_tables() -> None:
+    run = {"alone_s": 2.0, "together_s": 2.5, "alone_update_s": 0.5, "together_update_s": 0.75, "reducing_s": 0.125}
+    run |= {"traffic_bytes": {"policy": 1000, "estimator": 10}, "policy_reduction_ms": 1.5}
+    run |= {"estimator_reduction_ms": 0.25, "number_reduction_ms": 0.0625}
+    ratios = {"weak": {"median": 0.8, "low": 0.8, "high": 0.8}}
+    part = {**PROVENANCE, "sizes": {"scaling_processes": 2}, "runs": {"128 robots a process": [run]}, "ratios": ratios}
+    page = render({"scaling": part})
+    assert "| 128 robots a process | 2.00 | 2.50 | 0.50 | 0.75 | 0.125 |" in page
+    assert "| policy's gradients | 1,000 | 1.50 |" in page
+    assert "| weak | 0.80 |" in page

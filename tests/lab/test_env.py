@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The G1 tasks in real physics, against numbers recomputed from the engine's raw state."""
+"""What the G1 tasks show and reward in real physics, against numbers recomputed from the engine's raw state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 from scipy.spatial.transform import Rotation
 
 SIDES = ("left", "right")
@@ -59,12 +58,6 @@ def on_rough(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def on_flat(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    folder = tmp_path_factory.mktemp("flat")
-    return probe(folder, "Himloco-G1-Flat-v0", "ovphysx", "motion", "stand", "commands", "disturbances", "idle")
-
-
-@pytest.fixture(scope="module")
 def on_newton(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("newton")
     return probe(folder, "Himloco-G1-Flat-v0", "newton_mjwarp", "observe", "stand")
@@ -78,11 +71,6 @@ def rough(on_rough: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def flat_newton(on_newton: dict[str, Any]) -> dict[str, Any]:
     return on_newton["observe"]
-
-
-@pytest.fixture(scope="module")
-def drawn(on_flat: dict[str, Any]) -> dict[str, Any]:
-    return on_flat["commands"]
 
 
 def frame_from_state(state: dict) -> np.ndarray:
@@ -183,11 +171,13 @@ def test_the_terminal_observation_is_the_clean_frame(run: str, request: pytest.F
         np.testing.assert_allclose(end["final_obs"]["estimator"][robot, :72].numpy(), expected[4:], atol=2e-4)
 
 
-@pytest.mark.parametrize("run", ["on_flat", "on_newton"])
-def test_feet_stay_on_the_ground_at_any_friction(run: str, request: pytest.FixtureRequest) -> None:
-    lowest = request.getfixturevalue(run)["stand"]["lowest_ankle"]
-    # an ankle is 3.5 cm above a flat sole; a foot on its edge has it lower, by 2 cm at the most
-    assert lowest[5:].min() > 0.01
+def assert_feet_stay_up(run: dict[str, Any]) -> None:
+    """At any friction: an ankle is 3.5 cm above a flat sole; a foot on its edge has it lower, by 2 cm at the most."""
+    assert run["stand"]["lowest_ankle"][5:].min() > 0.01
+
+
+def test_feet_stay_on_the_ground_in_newton(on_newton: dict[str, Any]) -> None:
+    assert_feet_stay_up(on_newton)
 
 
 def test_rewards_are_finite_and_all_33_there(rough: dict, flat_newton: dict) -> None:
@@ -196,75 +186,6 @@ def test_rewards_are_finite_and_all_33_there(rough: dict, flat_newton: dict) -> 
         rewards = torch.stack([step["reward"] for step in found["steps"]])
         assert torch.isfinite(rewards).all()
         assert rewards.std() > 0
-
-
-def test_commands_come_in_homies_proportions(drawn: dict) -> None:
-    command = drawn["samples"].numpy()
-    moving = np.abs(command[:, :3]).max(axis=1) > 0
-    squats = command[:, 3] < 0.74 - 1e-6
-    count = len(command)
-    for share, expected in ((moving.mean(), 1 / 2), (squats.mean(), 1 / 3), ((~moving & ~squats).mean(), 1 / 6)):
-        assert abs(share - expected) < 4 * np.sqrt(expected * (1 - expected) / count)
-    assert not (moving & squats).any()
-    for column, (low, high) in enumerate(((-0.8, 1.2), (-0.5, 0.5), (-0.8, 0.8))):
-        assert stats.kstest(command[moving, column], stats.uniform(low, high - low).cdf).pvalue > 1e-3
-    assert stats.kstest(command[squats, 3], stats.uniform(0.24, 0.5).cdf).pvalue > 1e-3
-
-
-@pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])
-def test_arm_targets_follow_the_exponential_curriculum(drawn: dict, ratio: float) -> None:
-    default, limits = drawn["default"].repeat(200, 1), drawn["limits"].repeat(200, 1, 1)
-    limits[:, 0] = torch.tensor([-0.6, 0.6])  # the waist yaw, HOMIE's range
-    move = drawn["targets"][ratio] - default
-    share = torch.where(move > 0, move / (limits[..., 1] - default), move / (limits[..., 0] - default)).numpy()
-    assert (share >= -1e-6).all() and (share <= 1 + 1e-6).all()
-    assert abs((move > 0).float().mean() - 0.5) < 0.01
-
-    # amplitude = r' U(0, 1) with r' ~ lam exp(-lam r') / (1 - exp(-lam)), lam = 20 (1 - 0.99 ratio):
-    # P(r' U <= a) = int_0^1 min(1, a / r) p(r) dr, by quadrature
-    rate = 20 * (1 - 0.99 * ratio)
-    r = (np.arange(20000) + 0.5) / 20000
-    density = rate * np.exp(-rate * r) / (1 - np.exp(-rate))
-    grid = np.linspace(1e-4, 1, 400)
-    cdf = np.array([(np.minimum(1, a / r) * density).mean() for a in grid])
-    sample = np.random.default_rng(0).choice(share.ravel(), 4000, replace=False)
-    assert stats.kstest(sample, lambda x: np.interp(x, grid, cdf)).pvalue > 1e-3
-    # facts 2: mean amplitude .025, .050, .242 of the limit
-    assert share.mean() == pytest.approx({0.0: 0.025, 0.5: 0.050, 1.0: 0.242}[ratio], rel=0.03)
-
-
-def test_arms_move_in_a_straight_line_and_arrive(drawn: dict) -> None:
-    path = torch.stack([step["command"] for step in drawn["path"]])  # [T, N, J]
-    steps = path[1:] - path[:-1]
-    target = drawn["path"][0]["target"]
-    torch.testing.assert_close(path[0], drawn["default"])
-    # one second is 50 steps; the fiftieth draws the next target, so this one is reached in 49
-    torch.testing.assert_close(steps[:48], ((target - path[0]) / 49).expand(48, -1, -1), atol=1e-5, rtol=1e-3)
-    torch.testing.assert_close(path[49], target, atol=1e-5, rtol=0)
-
-
-def test_the_delay_acts(drawn: dict) -> None:
-    delays = torch.cat([step["delay"] for step in drawn["sent"]]).flatten()
-    assert set(delays.tolist()) == {0, 1, 2, 3}
-    for step in drawn["sent"]:
-        for substep in range(4):
-            late = (step["delay"] > substep).expand_as(step["now"])
-            expected = torch.where(late, step["before"], step["now"])
-            assert torch.equal(step["seen"][substep], expected)
-
-
-def test_payloads_act_beside_the_mass_factors(drawn: dict) -> None:
-    names = drawn["body_names"]
-    factor = drawn["mass"] / drawn["default_mass"]
-    payload_bodies = ["torso_link", "left_wrist_yaw_link", "right_wrist_yaw_link"]
-    plain = [i for i, name in enumerate(names) if name not in (*payload_bodies, "pelvis")]
-    assert torch.equal(drawn["mass"][:, names.index("pelvis")], drawn["default_mass"][:, names.index("pelvis")])
-    assert factor[:, plain].min() >= 0.8 - 1e-5 and factor[:, plain].max() <= 1.2 + 1e-5
-    assert factor[:, plain].min() < 0.82 and factor[:, plain].max() > 1.18
-    torso = names.index("torso_link")
-    added = drawn["mass"][:, torso] - drawn["default_mass"][:, torso]
-    # 0.2 of the trunk's own mass is 1.6 kg: more than that can only come from the payload of -5 to 10 kg
-    assert added.max() > 4.0 and added.min() < -2.5
 
 
 def test_the_height_map_sees_what_rays_see(on_rough: dict[str, Any]) -> None:
@@ -284,39 +205,3 @@ def test_levels_and_reach_follow_the_tracking(on_rough: dict[str, Any]) -> None:
     assert found["restored"]["levels"].tolist() == found["levels"].tolist()
     assert found["restored"]["ratio"] == pytest.approx(0.15)
     assert found["restored"]["counter"] == found["counter"]
-
-
-def test_disturbances_grow_with_survival(on_flat: dict[str, Any]) -> None:
-    """Ranges of facts 4.6 and 4.4 times the ratio; the hip pitch stands at -0.1, the knee at 0.3, the rest at 0."""
-    found = on_flat["disturbances"]
-    for ratio in (0.0, 0.5, 1.0):
-        drawn = found[str(ratio)]
-        assert drawn["velocity"].abs().amax() == pytest.approx(0.5 * ratio, rel=0.02, abs=1e-6)
-        # U(0.8, 1.2) of 0.3 and U(-0.1, 0.1): 0.16 at most, at the knee
-        most = float(drawn["joints"].abs().amax())
-        assert 0.95 * 0.16 * ratio - 1e-6 <= most <= 0.16 * ratio + 1e-6
-        command = drawn["command"]
-        assert command[:, 3].min() == pytest.approx(0.74 - 0.5 * ratio, abs=0.02)
-        # a quarter of the task's speeds at first
-        share = 0.25 + 0.75 * ratio
-        for axis, (low, high) in enumerate(((-0.8, 1.2), (-0.5, 0.5), (-0.8, 0.8))):
-            assert command[:, axis].min() == pytest.approx(share * low, abs=0.05 * share)
-            assert command[:, axis].max() == pytest.approx(share * high, abs=0.05 * share)
-        # a push goes `ratio` of the way from 2 m/s to U(-0.5, 0.5)
-        low, high = 2.0 - 2.5 * ratio, 2.0 - 1.5 * ratio
-        assert drawn["pushed"].min() >= low - 1e-5 and drawn["pushed"].max() <= high + 1e-5
-        assert drawn["pushed"].max() - drawn["pushed"].min() > 0.95 * ratio - 1e-5
-    # 399 steps are no interval; 0.9 and 0.86 lift the ratio, 0.8 leaves it, 0.69 and 0.4 take it to 0 and no lower
-    assert found["path"] == pytest.approx([0.0, 0.05, 0.1, 0.1, 0.05, 0.0, 0.0])
-    assert found["state"]["ratio"] == pytest.approx(0.0)
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts wake-ups in /proc")
-def test_an_idle_simulation_leaves_the_cores_alone(on_flat: dict[str, Any]) -> None:
-    """A thread of ovphysx's sleeps for a microsecond at a time: 7,000 wake-ups a second, if one lets it."""
-    assert on_flat["idle"]["wakeups"] < 4000
-
-
-def test_physx_repeats_bit_for_bit(on_flat: dict[str, Any], tmp_path: Path) -> None:
-    again = probe(tmp_path, "Himloco-G1-Flat-v0", "ovphysx", "motion")["motion"]
-    assert torch.equal(on_flat["motion"]["states"], again["states"])

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import copy
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from isaaclab.utils import instantiate
 
 from himloco_lab.evaluation import velocities
 from himloco_lab.evaluation.commands import tracking_commands
@@ -22,6 +24,7 @@ from himloco_lab.evaluation.robustness import (
     conditions,
     impulses,
     largest_survived,
+    spread_terrain,
     summarise_robustness,
 )
 from himloco_lab.evaluation.series import tracking_series
@@ -252,6 +255,20 @@ def test_one_height_for_all_leaves_a_smaller_grid() -> None:
     assert {command[3] for command in grid} == {0.3}
 
 
+def test_a_level_of_the_papers_table_is_exactly_as_hard_as_its_number() -> None:
+    """Stairs of HIMLoco, 0.05 + 0.18 d with d = row / 10: the pyramid's top is as many of them high in every row."""
+    from himloco_lab.terrains import ROUGH_TERRAINS_CFG
+
+    cfg: Any = SimpleNamespace(scene=SimpleNamespace(terrain=SimpleNamespace(terrain_generator=None)))
+    generator = copy.deepcopy(ROUGH_TERRAINS_CFG)
+    generator.seed = 3
+    cfg.scene.terrain.terrain_generator = generator
+    spread_terrain(cfg, exact=True, kinds=["stairs_down"])
+    tops = instantiate(generator).terrain_origins[:, 0, 2]  # as Isaac Lab builds it
+    assert len(tops) == 10
+    np.testing.assert_allclose(tops / tops[0], (0.05 + 0.18 * np.arange(10) / 10) / 0.05)
+
+
 def test_velocities_are_the_papers_rows() -> None:
     """Errors of two robots worked by hand: one runs 0.3 m/s too fast and turns 0.1 rad/s too little, one falls."""
     chosen = velocities.trials(["smooth_slope", "stairs_up"], robots=2)
@@ -275,10 +292,15 @@ def test_velocities_are_the_papers_rows() -> None:
         ("stairs_up", 7),
     }
     pair = chosen[:2]
-    recorded = recording(command=[[1.0, 0.0, 0.5, 0.3]] * 2, measured=np.tile([1.18, 0.24, 0.4, 0.3], (STEPS, 2, 1)))
+    measured = np.tile([1.18, 0.24, 0.4, 0.3], (STEPS, 2, 1))
+    measured[: START + 20, :, :3] = 0.0  # they take two seconds to start
+    recorded = recording(command=[[1.0, 0.0, 0.5, 0.3]] * 2, measured=measured)
     recorded.alive[-1, 1] = False
     (row,) = velocities.summarise_velocities(recorded, pair)
     assert (row["ground"], row["test"], row["size"], row["robots"], row["falls"]) == ("slopes", "lin", 1.0, 2, 1)
     assert row["error_lin"] == pytest.approx(0.3)  # hypot(0.18, 0.24)
     assert row["error_ang"] == pytest.approx(0.1)
+    # 20 records of standing and 30 or 29 of running
+    assert row["error_lin_all"] == pytest.approx(((20 + 30 * 0.3) / 50 + (20 + 29 * 0.3) / 49) / 2)
+    assert row["error_ang_all"] == pytest.approx(((20 * 0.5 + 30 * 0.1) / 50 + (20 * 0.5 + 29 * 0.1) / 49) / 2)
     assert (row["published_lin"], row["published_ang"]) == (0.073, None)  # facts 1.3

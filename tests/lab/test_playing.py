@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import os
 import pty
+import re
 import sys
 import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -20,7 +24,8 @@ import torch
 from isaaclab_visualizers.viser import ViserVisualizer
 from tensordict import TensorDict
 
-from himloco_lab.cli.play import _drop_rewards
+from himloco_lab.cli.errors import CliError
+from himloco_lab.cli.play import _drop_rewards, check_command
 from himloco_lab.playing import keyboard
 from himloco_lab.playing.policies import PolicyError, TaskLayout, layout_of, open_policy
 from himloco_lab.playing.steering import Steering, gait_axes
@@ -147,6 +152,23 @@ def test_steering_stays_within_what_the_task_draws() -> None:
     assert asked.command == [0.0, 0.0, 0.0, 0.74]
 
 
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        ((0.5, 0.0), "--command 0.5 0: 2 numbers; give VX VY YAW or VX VY YAW HEIGHT"),
+        ((0.5, 0.0, 0.0), None),
+        ((0.5, 0.0, 0.0, 0.3), None),
+        ((0.5, 0.0, 0.0, 0.74), "--command 0.5 0 0 0.74: Task commands no height but 0.3 m; leave HEIGHT out"),
+        (None, None),
+    ],
+)
+def test_a_robot_of_one_height_takes_no_other(command: tuple[float, ...] | None, named: str | None) -> None:
+    args = argparse.Namespace(command=command, task="Task")
+    allowed = contextlib.nullcontext() if named is None else pytest.raises(CliError, match=re.escape(named))
+    with allowed:
+        check_command(args, SimpleNamespace(height=(0.3, 0.3)))
+
+
 def test_keys_move_the_command() -> None:
     asked = steering()
     for key in keyboard.split_keys("\x1b[A\x1b[A\x1b[B\x1b[DZjuj?pr"):
@@ -226,8 +248,15 @@ def test_frames_are_turned_round_for_a_policy_that_wants_the_newest_first(
     policy = open_policy(str(make_onnx(tmp_path / "policy.onnx", inputs=270)), layout, newest_first=True)
     weights = 0.01 * np.random.default_rng(0).standard_normal((270, 12))
     by_frame = weights.reshape(6, 45, 12)[::-1].reshape(270, 12)
-    expected = observations["policy"].numpy() @ by_frame
-    np.testing.assert_allclose(policy(observations).numpy(), expected, atol=1e-5)
+    here = observations["policy"].numpy()
+    np.testing.assert_allclose(policy(observations).numpy(), here @ by_frame, atol=1e-5)
+    page = (Path(__file__).parents[2] / "docs" / "coming_from_himloco.md").read_text()
+    told = dict(re.findall(r"^there = (.+?)  # (numpy|torch)$", page, re.MULTILINE))
+    assert len(told) == 2
+    for formula, kind in told.items():
+        given = {"here": here if kind == "numpy" else observations["policy"]}
+        there = np.asarray(eval(formula, given))  # the page's own line
+        np.testing.assert_allclose(there @ weights, here @ by_frame, atol=1e-5)
     plain = open_policy(str(tmp_path / "policy.onnx"), layout)(observations)
     assert not torch.allclose(plain, policy(observations), atol=1e-3)
 

@@ -42,6 +42,7 @@ def test_names_and_weights_are_the_references() -> None:
     assert terms["tracking_lin_vel"].params["std"] == terms["tracking_ang_vel"].params["std"] == 0.5
     assert terms["foot_clearance"].params["target"] == -0.2
     assert terms["base_height"].params["target"] == 0.3
+    assert (terms["base_height"].params["size"], terms["base_height"].params["resolution"]) == ((0.3, 0.4), 0.05)
 
 
 def test_base_height_is_above_the_mean_of_the_ground(world: World) -> None:

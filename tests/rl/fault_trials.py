@@ -73,6 +73,7 @@ def kill(folder: Path, kills: int, seed: int) -> int:
             if path != last:  # so that reading them all again takes no longer and longer
                 path.unlink()
                 known.discard(path.name)
+    _train(folder, "--iterations", str(progress + 3))  # and after the last one, too
     resumes = (folder / "output.txt").read_text().count("resumed from")
     print(
         f"{kills} kills, {in_a_save} of them in a save, {resumes} resumes, {losses} losses, {progress + 1} iterations"

@@ -104,7 +104,7 @@ def test_a_run_that_was_killed_repeats_its_lost_iterations_in_the_curves_once(tm
     runner = runner_in(folder, save_interval=3)
     runner.learn(6)  # saves 0, 3 and, at its end, 5
     (folder / "model_5.pt").unlink()  # as if it had been killed
-    seconds = max(event.step for event in EventAccumulator(str(folder)).Reload().Scalars("Train/mean_reward/time"))
+    seconds = int(read_checkpoint(folder / "model_3.pt")["logger_state"]["tot_time"])
     events = next(folder.glob("events*"))
     events.write_bytes(events.read_bytes() + b"\x40\0\0")  # and half a record
     resumed = runner_in(folder)
@@ -214,7 +214,7 @@ def nothing(path: Path, mark: Path) -> None:
         (hostile, r"wants to run (posix|os)\.system.*nothing of it was run"),
         (hostile_pickle, "no checkpoint of PyTorch"),
         (truncated, "or a truncated one"),
-        (flipped, "damaged: its part .*data/0 has another checksum"),
+        (flipped, "damaged: its part .*data/0' has another checksum"),
         (other_zip, "no checkpoint"),
         (script_module, "TorchScript module"),
         (a_list, "holds a list"),
@@ -290,3 +290,7 @@ def test_a_vanished_log_folder_comes_back(tmp_path: Path, capsys: pytest.Capture
     runner.learn(4)
     assert {path.name for path in (tmp_path / "run").glob("model_*")} == {"model_2.pt", "model_3.pt"}
     runner.logger.writer.flush()  # type: ignore[union-attr]
+    out = capsys.readouterr().out
+    assert "[WARNING] Curves are not written (" in out and "the training goes on" in out
+    assert "[INFO] Curves are written again" in out
+    assert curves(tmp_path / "run")["Loss/value"][-1][0] == 3

@@ -11,10 +11,19 @@ from typing import Any
 
 import pytest
 import torch
-from dummy_env import WholeDummyEnv, layout, train_cfg
+from dummy_env import WholeDummyEnv, layout, namespace, train_cfg
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from himloco_rl.runners import BrokenSimulationError, DivergedError, HIMOnPolicyRunner, read_checkpoint, replay
+from himloco_rl.runners import (
+    BrokenSimulationError,
+    CheckpointError,
+    DivergedError,
+    HIMOnPolicyRunner,
+    Replayed,
+    read_checkpoint,
+    replay,
+    require_dump,
+)
 from himloco_rl.runners.learning_guards import GuardSettings, LearningGuards
 
 NAN = float("nan")
@@ -119,8 +128,34 @@ def test_nan_that_stays_ends_the_run_with_a_checkpoint_and_a_dump_to_replay(
     assert dump["environments"].tolist() == breaks[last]
     # the same state and action break again in an environment whose next step does; a sound one they leave sound
     again = replay(Breaking({0: breaks[last]}), dump, layout())
-    assert again is not None and again.startswith("Observation term 'joint_pos' of group 'policy'")
-    assert replay(Breaking({}), dump, layout()) is None
+    assert again.broken == breaks[last]
+    assert again.message is not None and again.message.startswith("Observation term 'joint_pos' of group 'policy'")
+    assert f"environment {breaks[last][0]}" in again.message
+    assert replay(Breaking({}), dump, layout()) == Replayed([], None)
+    assert dump["iteration"] == 1
+    assert dump["made_with"]["torch"] == torch.__version__
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"actions": None}, "actions is a NoneType, not a Tensor"),
+        ({"actions": torch.zeros(16)}, r"actions of shape \[16\]"),
+        ({"environments": torch.tensor([16])}, "not numbers of the 16"),
+        ({"environments": torch.tensor([-1])}, "not numbers of the 16"),
+        ({"environments": torch.tensor([], dtype=torch.long)}, "not numbers of the 16"),
+        ({"environments": torch.tensor([1.0])}, "not numbers of the 16"),
+    ],
+)
+def test_what_is_no_dump_is_refused_by_name(change: dict[str, Any], says: str) -> None:
+    rows = {"policy": torch.zeros(1, 3)}
+    dump = {"message": "", "environments": torch.tensor([3]), "state": {}, "observations": rows, "result": rows}
+    dump |= {"actions": torch.zeros(16, 3), "rewards": torch.zeros(1)}
+    require_dump("d.pt", dump)
+    with pytest.raises(CheckpointError, match=f"d.pt: .*{says}"):
+        require_dump("d.pt", dump | change)
+    with pytest.raises(CheckpointError, match=r"d\.pt holds no step to replay: it has iter, but no message and no"):
+        require_dump("d.pt", {"iter": 3})
 
 
 def test_nan_at_every_step_of_an_environment_that_cannot_reset_is_named(tmp_path: Path) -> None:
@@ -154,6 +189,27 @@ def test_guards_see_what_goes_wrong_once_and_when_it_is_over() -> None:
         assert words in news[13][0] and words in news[17][0]
 
 
+@pytest.mark.parametrize(
+    ("losses", "noise", "sign"),
+    [
+        ({"value": 500.0}, 0.5, "value_loss"),
+        ({"estimator_prototype_perplexity": 1.0}, 0.5, "estimator"),
+        ({}, -0.01, "action_noise"),
+    ],
+)
+@pytest.mark.parametrize("stop", [True, False])
+def test_every_guard_stops_the_run_if_it_is_told_to(
+    losses: dict[str, float], noise: float, sign: str, stop: bool
+) -> None:
+    guards = LearningGuards(GuardSettings(stop=stop, patience=2))
+    steps: Any = namespace(count=0)
+    calm = {"value": 1.0, "estimator_prototype_perplexity": 9.0}
+    ends = [guards.report(it, calm, torch.tensor([0.5]), steps, None) for it in range(12)]
+    ends += [guards.report(it, calm | losses, torch.tensor([noise]), steps, None) for it in (12, 13)]
+    assert ends == [False] * 13 + [stop]
+    assert list(guards.tripped) == [sign]
+
+
 def test_a_guard_may_stop_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def train(folder: Path, **guards: Any) -> HIMOnPolicyRunner:
         runner = runner_of(WholeDummyEnv(16), folder, guards={"patience": 2, **guards})
@@ -175,16 +231,3 @@ def test_a_guard_may_stop_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_settings_that_make_no_sense(tmp_path: Path, guards: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(guards))):
         runner_of(WholeDummyEnv(16), tmp_path, guards=guards)
-
-
-class Unreachable:
-    """A logging service behind a broken network."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        raise ConnectionError("no route to host")
-
-
-def test_a_logger_that_cannot_be_reached_gives_way_to_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    runner_of(WholeDummyEnv(16), tmp_path, logger={"class_name": "test_faults:Unreachable"}).learn(2)
-    assert "cannot be used (no route to host); writing TensorBoard's files instead" in capsys.readouterr().out
-    assert [event.step for event in EventAccumulator(str(tmp_path)).Reload().Scalars("Loss/value")] == [0, 1]

@@ -24,7 +24,10 @@ def observations(step: int) -> TensorDict:
 
 
 def filled() -> HIMRolloutStorage:
-    storage = HIMRolloutStorage(N, T, observations(0), ["estimator"], ["policy", "critic"], [2])
+    storage = HIMRolloutStorage(N, T, observations(0), ["estimator"], ["policy", "critic"], [2], feature_width=2)
+    storage.features.copy_(
+        torch.stack(torch.meshgrid(6.0 * torch.arange(T), torch.arange(float(N)), indexing="ij"), -1)
+    )
     for step in range(T):
         transition = RolloutStorage.Transition()
         transition.observations = observations(step).select("policy", "critic")
@@ -55,7 +58,7 @@ def test_every_field_is_a_view_of_the_table_and_nothing_is_held_twice() -> None:
     start, end = storage.table.data_ptr(), storage.table.data_ptr() + storage.table.nbytes
     fields = [storage.observations["policy"], storage.observations["critic"], storage.actions, storage.values]
     fields += [storage.returns, storage.advantages, storage.rewards, storage.actions_log_prob, storage.next_estimator]
-    fields += list(storage.distribution_params or ())
+    fields += [storage.features, *(storage.distribution_params or ())]
     assert all(start <= field.data_ptr() < end for field in fields)
     assert storage.table.shape[-1] == sum(field.shape[-1] for field in fields)
     assert "estimator" not in storage.observations.keys()  # noqa: SIM118
@@ -66,18 +69,32 @@ def test_minibatches_hold_whole_rows_and_every_sample_once_an_epoch() -> None:
     storage.advantages = 7.0 * storage.values  # as PPO.compute_returns does: a tensor of its own
     batches = list(storage.mini_batches(3, 2))
     assert len(batches) == 6
-    for epoch in (batches[:3], batches[3:]):
-        assert sorted(torch.cat([batch.indices for batch in epoch]).tolist()) == list(range(N * T))
+    orders = [
+        torch.cat([batch.observations["critic"][:, 0] for batch in e]).tolist() for e in (batches[:3], batches[3:])
+    ]
+    assert orders[0] != orders[1]
+    for order in orders:
+        assert sorted(order) == [200.0 + 10.0 * step + environment for step in range(T) for environment in range(N)]
     for batch in batches:
-        step, environment = batch.indices // N, batch.indices % N
-        assert torch.equal(batch.observations["critic"][:, 0], 200.0 + 10.0 * step + environment)
+        step, environment = (
+            batch.observations["critic"][:, 0].long() // 10 % 10,
+            batch.observations["critic"][:, 0] % 10,
+        )
+        assert torch.equal(batch.observations["policy"][:, 0], 100.0 + 10.0 * step + environment)
         assert torch.equal(batch.actions[:, 0], step.float())
         assert torch.equal(batch.values[:, 0], 2.0 * step)
         assert torch.equal(batch.advantages[:, 0], 14.0 * step)
         assert torch.equal(batch.old_actions_log_prob[:, 0], 3.0 * step)
         assert torch.equal(batch.old_distribution_params[1][:, 1], 5.0 * step)
-    orders = [torch.cat([batch.indices for batch in epoch]).tolist() for epoch in (batches[:3], batches[3:])]
-    assert orders[0] != orders[1]
+        assert torch.equal(batch.features, torch.stack((6.0 * step, environment), dim=1))
+
+
+def test_a_minibatch_is_one_gather() -> None:
+    """Everything a minibatch holds lies in one block of rows, frozen features included."""
+    batch = next(filled().mini_batches(3, 1))
+    parts = [*batch.observations.values(), batch.next_estimator, batch.actions, batch.values, batch.returns]
+    parts += [batch.advantages, batch.old_actions_log_prob, *batch.old_distribution_params, batch.features]
+    assert len({part.untyped_storage().data_ptr() for part in parts}) == 1
 
 
 def test_memory_at_the_references_size_is_below_the_references() -> None:

@@ -2,7 +2,8 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Plays himloco.sh -p scripts/train.py: an iteration takes 0.2 s, every fifth is saved, SIGTERM saves and ends with 143.
+# Plays himloco.sh -p scripts/train.py: an iteration takes 0.2 s, the first (0) and every fifth
+# after it are saved, and the last; SIGTERM saves and ends with 143.
 
 set -euo pipefail
 printf '<%s>' "$@" >>"$HOME/trainings"
@@ -23,12 +24,12 @@ mkdir -p "$run"
 first=0
 for model in "$run"/model_*.pt; do
     number="${model##*_}" number="${number%.pt}"
-    [[ -e $model && $number -gt $first ]] && first="$number"
+    [[ -e $model && $number -ge $first ]] && first=$((number + 1))
 done
 stop=""
 trap 'stop=1' TERM
-for ((i = first + 1; i <= first + iterations; i++)); do
+for ((i = first; i < first + iterations; i++)); do
     sleep 0.2 || true
-    if [[ -n $stop || $((i % 5)) -eq 0 || $i -eq $((first + iterations)) ]]; then echo "$i" >"$run/model_$i.pt"; fi
+    if [[ -n $stop || $((i % 5)) -eq 0 || $i -eq $((first + iterations - 1)) ]]; then echo "$i" >"$run/model_$i.pt"; fi
     [[ -z $stop ]] || exit 143
 done

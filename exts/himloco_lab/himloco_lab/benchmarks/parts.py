@@ -14,6 +14,7 @@ from himloco_lab.tasks.default_robot import default_robot
 
 from .evaluations import measure_tracking
 from .launches import measure_training
+from .scaling import measure_scaling
 from .spread import ratio
 from .worker import run_worker
 
@@ -39,6 +40,8 @@ class Sizes:
     tracking_robots: int = 4
     tour_robots: int = 4
     tour_seconds: int = 20
+    scaling_processes: int = 2
+    scaling_rounds: int = 6
     train_overrides: list[str] = field(default_factory=list)
     """Hydra overrides of the trainings; for trying the benchmark out."""
 
@@ -112,6 +115,7 @@ def make_parts(repository: Path, sizes: Sizes) -> dict[str, Part]:
         "env": _env(sizes),
         "writes": _writes(sizes),
         "train": _train(repository, sizes),
+        "scaling": _scaling(sizes),
         "startup": Part([_startup(repository, sizes)]),
         "learner": _learner(sizes),
         "compile": _compile(sizes),
@@ -149,6 +153,24 @@ def _train(repository: Path, sizes: Sizes) -> Part:
         [
             Ratio(f"{many} / {few}", (many, rate), (few, rate)),
             Ratio("two processes / one", (shared, rate), (many, rate)),
+        ],
+    )
+
+
+def _scaling(sizes: Sizes) -> Part:
+    many, few = sizes.flat_envs, max(sizes.flat_envs // sizes.scaling_processes, 1)
+    names = {envs: f"{envs} robots a process" for envs in (many, few)}
+
+    def case(envs: int) -> Case:
+        settings = {"num_envs": envs, "rounds": sizes.scaling_rounds}
+        return Case(names[envs], lambda repeat: measure_scaling(sizes.scaling_processes, settings | {"seed": repeat}))
+
+    alone, together = (names[many], "alone_steps_per_s"), "together_steps_per_s"
+    return Part(
+        [case(many), case(few)],
+        [
+            Ratio("weak: one of all processes / one alone, as many robots each", (names[many], together), alone),
+            Ratio("strong: one of all processes / one alone, the same robots in all", (names[few], together), alone),
         ],
     )
 

@@ -43,6 +43,12 @@ _NOTES = {
         " Aim: 2,000 env-steps/s in total with 128 robots. *Two processes* share the robots out and learn together,"
         " each with one torch thread; the memory is that of the larger one."
     ),
+    "scaling": (
+        "The flat task in processes of one core each, each with robots of its own and one policy. In turn the first one"
+        " makes an iteration alone, while the others wait, and all make one together, in the same minute with the same"
+        " robots. A ratio is the efficiency: 1 would be as many times as fast as there are processes. *Reducing* is the"
+        " time in reductions, with the waiting for the other process in it; a reduction alone is timed after a barrier."
+    ),
     "startup": "From the command to the first progress line, which ends a rollout and an update. Aim: under 40 s.",
     "learner": (
         "One update on random data with the Flat task's sizes, rsl_rl's PPO reading all six frames. *Augmented* learns"
@@ -194,6 +200,25 @@ def _train_tables(part: dict[str, Any]) -> list[str]:
     return [table(["Flat", *head, "learning [s/iteration]", "peak memory [GB]"], rows)]
 
 
+def _scaling_tables(part: dict[str, Any]) -> list[str]:
+    columns = {
+        "alone [s/iteration]": ("alone_s", 2),
+        "together": ("together_s", 2),
+        "update alone": ("alone_update_s", 2),
+        "update together": ("together_update_s", 2),
+        "reducing": ("reducing_s", 3),
+    }
+    rows = [[name, *(_column(runs, *column) for column in columns.values())] for name, runs in part["runs"].items()]
+    runs = [run for case in part["runs"].values() for run in case]
+    reductions = [
+        [f"{name}'s gradients", f"{size:,}", _column(runs, f"{name}_reduction_ms", 2)]
+        for name, size in runs[0]["traffic_bytes"].items()
+    ]
+    reductions.append(["one number", "4", _column(runs, "number_reduction_ms", 2)])
+    heading = f"{part['sizes']['scaling_processes']} processes"
+    return [table([heading, *columns], rows), table(["one reduction over gloo", "bytes", "ms"], reductions)]
+
+
 def _startup_tables(part: dict[str, Any]) -> list[str]:
     rows = [["first iteration [s]", _column(part["runs"]["rough"], "first_iteration_s", 1)]]
     return [table(["Rough, default number of robots", "median (range)"], rows)]
@@ -246,6 +271,7 @@ _TABLES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "env": _stepping_tables,
     "writes": _stepping_tables,
     "train": _train_tables,
+    "scaling": _scaling_tables,
     "startup": _startup_tables,
     "learner": _learner_tables,
     "compile": _compile_tables,

@@ -20,7 +20,7 @@ from isaaclab_rl.entrypoints.common import (
 from isaaclab_tasks.utils import setup_preset_cli
 
 from himloco_lab.cli.errors import CliError, suggestion
-from himloco_lab.cli.parser import Parser
+from himloco_lab.cli.parser import Parser, number
 
 AGENT_ENTRY = "rsl_rl_cfg_entry_point"
 """Key under which a task registers its learner's configuration."""
@@ -71,7 +71,6 @@ def train_parser() -> Parser:
     parser.add_argument(
         "--nproc_per_node",
         type=int,
-        default=None,
         help="Processes to share --num_envs out to on a CPU; as many as there are cores for when omitted.",
     )
     add_rsl_rl_args(parser)
@@ -86,7 +85,7 @@ def train_parser() -> Parser:
     resume.add_argument(
         "--load_run", default=None, help="Name or regular expression of the run to resume; implies --resume."
     )
-    _add_launcher_args(parser)
+    add_launcher_flags(parser)
     return parser
 
 
@@ -106,7 +105,7 @@ def agent_parser(policy: str) -> Parser:
         "--disable_fabric", action="store_true", default=False, help="Disable fabric and use USD I/O operations."
     )
     add_video_args(parser, action=f"the {policy} agent's run")
-    _add_launcher_args(parser)
+    add_launcher_flags(parser)
     return parser
 
 
@@ -128,7 +127,7 @@ def export_parser() -> Parser:
     parser.add_argument(
         "--disable_fabric", action="store_true", default=False, help="Disable fabric and use USD I/O operations."
     )
-    _add_launcher_args(parser)
+    add_launcher_flags(parser)
     return parser
 
 
@@ -154,11 +153,11 @@ def play_parser() -> Parser:
     )
     parser.add_argument(
         "--command",
-        type=float,
-        nargs=4,
-        default=None,
-        metavar=("VX", "VY", "YAW", "HEIGHT"),
-        help="Command this at first [m/s, m/s, rad/s, m]; with a viewer standing, without one what the task draws.",
+        type=number,
+        nargs="+",
+        metavar="VALUE",
+        help="Command VX VY YAW [HEIGHT] at first [m/s, m/s, rad/s, m]; with a viewer standing, without one what the"
+        " task draws.",
     )
     parser.add_argument("--port", type=int, default=8080, help="Port of the browser viewer (--viz viser).")
     parser.add_argument(
@@ -167,7 +166,7 @@ def play_parser() -> Parser:
         default="127.0.0.1",
         help="Interface of the browser viewer; 0.0.0.0 lets other machines steer the robot too.",
     )
-    _add_launcher_args(parser)
+    add_launcher_flags(parser)
     return parser
 
 
@@ -208,7 +207,10 @@ def evaluate_parser() -> Parser:
     parser.add_argument("--robots", type=int, default=4, help="Robots for each command, and for each difficulty.")
     parser.add_argument("--duration", type=float, default=8.0, help="Seconds under the command, from 3 on.")
     parser.add_argument(
-        "--groups", type=str, nargs="+", default=None, help="Difficulties of the robustness suite; all when omitted."
+        "--groups",
+        type=str,
+        nargs="+",
+        help="Difficulties of the robustness suite, or grounds of the velocities suite; all when omitted.",
     )
     parser.add_argument("--runs", type=int, default=64, help="Runs of the tour.")
     parser.add_argument(
@@ -221,7 +223,7 @@ def evaluate_parser() -> Parser:
     parser.add_argument(
         "--disable_fabric", action="store_true", default=False, help="Disable fabric and use USD I/O operations."
     )
-    _add_launcher_args(parser)
+    add_launcher_flags(parser)
     parser.set_defaults(num_envs=None)
     return parser
 
@@ -245,7 +247,8 @@ def check_history(history: str, has_files: bool) -> None:
         raise CliError(f"--history {history}: is for files that --policy names; checkpoints are {OLDEST_FIRST}")
 
 
-def _add_launcher_args(parser: argparse.ArgumentParser) -> None:
+def add_launcher_flags(parser: argparse.ArgumentParser) -> None:
+    """Add Isaac Lab's flags of device, viewer and Kit to a parser."""
     add_launcher_args(parser)
     parser.add_argument(
         "--headless",

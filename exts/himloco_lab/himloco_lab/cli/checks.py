@@ -110,6 +110,7 @@ def check_launch(env_cfg: Any, args: argparse.Namespace) -> None:
     Raises:
         CliError: If two of them exclude each other, or Isaac Sim is needed and is not installed.
     """
+    keep_viewer_here(env_cfg, args)
     try:
         _, needs_kit = validate_launch(env_cfg, args)
     except ValueError as error:
@@ -132,6 +133,21 @@ def check_display(args: argparse.Namespace) -> None:
             "--viz newton_gl: there is no display to open a window on, DISPLAY is not set; use --viz viser or --video",
             FAILURE,
         )
+
+
+def keep_viewer_here(env_cfg: Any, args: argparse.Namespace) -> None:
+    """Let the browser viewer that ``--viz viser`` adds serve this machine only, where Isaac Lab's serves the network.
+
+    Args:
+        env_cfg: The environment's configuration; a viser viewer that it names itself stays as it is.
+        args: The flags.
+    """
+    configured = env_cfg.sim.visualizer_cfgs or []
+    configured = configured if isinstance(configured, list) else [configured]
+    if "viser" in (args.visualizer or []) and all(cfg.visualizer_type != "viser" for cfg in configured):
+        from isaaclab_visualizers.viser import ViserVisualizerCfg
+
+        env_cfg.sim.visualizer_cfgs = [*configured, ViserVisualizerCfg(bind_address="127.0.0.1")]
 
 
 def check_shared_memory(env_cfg: Any, folder: str = "/dev/shm") -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from collections.abc import Callable, Iterable
 
@@ -35,6 +36,18 @@ class CliError(SystemExit):
         return self.message
 
 
+_ABRUPTLY: list[str] = []
+
+
+def end_abruptly(reason: str) -> None:
+    """Let :func:`run_command` end this process without waiting for what others have asked to run at its end.
+
+    Args:
+        reason: What would be waited for.
+    """
+    _ABRUPTLY.append(reason)
+
+
 def run_command(command: Callable[[list[str]], int | None], argv: list[str] | None = None) -> int:
     """Run *command* and turn its end into an exit code.
 
@@ -45,8 +58,18 @@ def run_command(command: Callable[[list[str]], int | None], argv: list[str] | No
     Returns:
         The exit code: 0, :data:`USAGE`, :data:`FAILURE` or :data:`INTERRUPTED`.
     """
+    code = _outcome(command, sys.argv[1:] if argv is None else argv)
+    if _ABRUPTLY:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _outcome(command: Callable[[list[str]], int | None], argv: list[str]) -> int:
+    """Run *command*, tell what was wrong in one line, and return the exit code."""
     try:
-        return command(sys.argv[1:] if argv is None else argv) or 0
+        return command(argv) or 0
     except CliError as error:
         sys.stdout.flush()
         print(f"error: {error}", file=sys.stderr, flush=True)

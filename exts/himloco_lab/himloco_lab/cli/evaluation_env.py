@@ -38,7 +38,10 @@ def measure_in_env(args: argparse.Namespace, unit: Unit, bar: Progress) -> dict[
     if unit.trials or any(one.group == "terrain" for one in unit.conditions):
         from himloco_lab.evaluation.robustness import spread_terrain
 
-        spread_terrain(env_cfg, columns=3 if unit.trials else 1)  # robots that run stay on their kind of ground
+        if unit.trials:  # three columns: who runs stays on its kind of ground
+            spread_terrain(env_cfg, columns=3, exact=True, kinds={one.kind for one in unit.trials})
+        else:
+            spread_terrain(env_cfg)
     check_launch(env_cfg, args)
     set_hydra_args(list(unit.engine.overrides))
 

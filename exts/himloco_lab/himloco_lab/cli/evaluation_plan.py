@@ -191,6 +191,11 @@ def _job(args: argparse.Namespace, suite: str, env_cfg: Any) -> tuple[Job, tuple
         except ValueError as error:
             raise CliError(f"--num_commands {error}") from None
     elif suite == "tour":
+        if not hasattr(env_cfg.commands, "upper_body"):
+            raise CliError(
+                f"--suite tour: is for robots with arms, which never rest on it, and that of {args.task} has none;"
+                " choose --suite tracking robustness"
+            )
         seconds = args.tour_duration
         commands = np.tile(rest, (args.runs, 1))
     elif suite == "velocities":
@@ -205,10 +210,11 @@ def _job(args: argparse.Namespace, suite: str, env_cfg: Any) -> tuple[Job, tuple
 def _trials(args: argparse.Namespace, env_cfg: Any, height: float) -> tuple[tuple[Trial, ...], Any]:
     """Return the trials of the velocities suite and their commands."""
     from himloco_lab.evaluation.robustness import terrain_kinds
-    from himloco_lab.evaluation.velocities import commands_of, trials
+    from himloco_lab.evaluation.velocities import GROUNDS, commands_of, trials
 
-    found = trials(list(terrain_kinds(env_cfg)[0]), args.robots)
-    if not found:
+    kinds = terrain_kinds(env_cfg)[0]
+    found = trials(list(kinds), args.robots, _groups(args, tuple(GROUNDS)))
+    if not kinds:
         raise CliError(f"--suite velocities: {args.task} has level ground only; name the robot's Rough task")
     return found, commands_of(found, height, args.seed)
 
@@ -220,13 +226,29 @@ def _conditions(args: argparse.Namespace, env_cfg: Any) -> tuple[Condition, ...]
     low, high = getattr(env_cfg.actions.joint_pos, "delay_range", (0, 0))
     kinds, levels = terrain_kinds(env_cfg)
     found = conditions(range(low, high + 1), hasattr(env_cfg.commands, "upper_body"), kinds, levels)
-    groups = args.groups or GROUPS
+    groups = _groups(args, GROUPS)
     for group in groups:
-        if group not in GROUPS:
-            raise CliError(f"--groups {group}: {suggestion(group, GROUPS)}")
-        if group not in {one.group for one in found} and args.groups:
+        if group in (args.groups or ()) and group not in {one.group for one in found}:
             raise CliError(f"--groups {group}: {args.task} has nothing of that kind; leave it out")
     return tuple(one for one in found if one.group in groups for _ in range(args.robots))
+
+
+def _groups(args: argparse.Namespace, own: tuple[str, ...]) -> tuple[str, ...]:
+    """Return which of a suite's own groups were asked for, all where none was.
+
+    Raises:
+        CliError: If no suite that was asked for has such a group.
+    """
+    from himloco_lab.evaluation.robustness import GROUPS
+    from himloco_lab.evaluation.velocities import GROUNDS
+
+    known = {"robustness": GROUPS, "velocities": tuple(GROUNDS)}
+    asked = [group for suite in dict.fromkeys(args.suite) for group in known.get(suite, ())]
+    for group in args.groups or ():
+        if group not in asked:
+            raise CliError(f"--groups {group}: {suggestion(group, asked)}")
+    mine = tuple(group for group in own if group in (args.groups or own))
+    return mine or own
 
 
 def _settings(args: argparse.Namespace, overrides: list[str], job: Job, source: Source) -> dict[str, Any]:
@@ -242,6 +264,6 @@ def _settings(args: argparse.Namespace, overrides: list[str], job: Job, source: 
         settings["history"] = args.history
     if job.suite == "tracking":
         settings["commands"] = job.num_robots // args.robots
-    if job.suite == "robustness":
+    if job.suite in ("robustness", "velocities"):
         settings["groups"] = args.groups
     return settings

@@ -64,7 +64,7 @@ def check_fit(path: Path, checkpoint: dict[str, Any], task: str, env_cfg: Any, s
         layout = ObservationLayout.from_record(checkpoint["layout"])
     except (TypeError, KeyError, AttributeError, ValueError):
         raise CliError(f"{path} is no checkpoint of this version: its layout cannot be read", FAILURE) from None
-    difference = _terms_differ(layout, env_cfg, settings["obs_groups"]) or _layers_differ(checkpoint, layout, settings)
+    difference = terms_differ(layout, env_cfg, settings["obs_groups"]) or _layers_differ(checkpoint, layout, settings)
     if difference:
         made_with = checkpoint.get("made_with")
         origin = made_with.get("task") if isinstance(made_with, dict) else None
@@ -76,7 +76,7 @@ def check_fit(path: Path, checkpoint: dict[str, Any], task: str, env_cfg: Any, s
         )
 
 
-def _terms_differ(layout: ObservationLayout, env_cfg: Any, obs_groups: dict[str, list[str]]) -> str | None:
+def terms_differ(layout: ObservationLayout, env_cfg: Any, obs_groups: dict[str, list[str]]) -> str | None:
     """What the task's observations have otherwise, by the names and frames that its configuration gives."""
     for name in dict.fromkeys(name for names in obs_groups.values() for name in names):
         there = layout.groups.get(name)
@@ -104,11 +104,15 @@ def _layers_differ(checkpoint: dict[str, Any], layout: ObservationLayout, settin
             _, parts = build_parts(env.get_observations(), env, cfg, "cpu")
     except (ValueError, KeyError, TypeError):  # said better when the learner is built
         return None
+    except RuntimeError:  # sizes that no memory holds
+        return "its observations or actions are of a size that cannot be"
     for part, key in PARTS.items():
         wanted, found = cast("torch.nn.Module", parts[part]).state_dict(), checkpoint[key]
         for layer in dict.fromkeys([*wanted, *found]):
             if layer not in found or layer not in wanted:
                 return f"layer {layer} of the {part} is only {'here' if layer in wanted else 'there'}"
+            if not isinstance(found[layer], torch.Tensor):
+                return f"layer {layer} of the {part} is a {type(found[layer]).__name__} there"
             here, there = list(wanted[layer].shape), list(found[layer].shape)
             if here != there:
                 return f"layer {layer} of the {part} has shape {there} there and {here} here"

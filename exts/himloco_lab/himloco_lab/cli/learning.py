@@ -33,16 +33,18 @@ from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
 from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version, handle_deprecated_rsl_rl_cfg
 
 from himloco_lab.cli.checks import check_launch
-from himloco_lab.cli.errors import FAILURE, INTERRUPTED, STOPPED, CliError
+from himloco_lab.cli.errors import FAILURE, INTERRUPTED, STOPPED, CliError, end_abruptly
 from himloco_lab.cli.fitting import check_fit
-from himloco_lab.cli.loading import build_runner, load_checkpoint
+from himloco_lab.cli.loading import build_runner, load_for_all
 from himloco_lab.cli.plan import Plan
+from himloco_lab.cli.restarts import remember_folder
 from himloco_lab.cli.run_folder import claim, iterations_left, write_configs
 from himloco_lab.cli.runs import log_root, make_run_folder, read
 from himloco_lab.cli.workers import Workers
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
+from himloco_rl.algorithms import LostRankError
 from himloco_rl.extensions import NotFiniteError
 from himloco_rl.runners import DivergedError, HIMOnPolicyRunner
 from himloco_rl.runners.random_state import versions
@@ -89,7 +91,7 @@ def _check_checkpoint(plan: Plan) -> int:
     check_fit(plan.resume_path, contents, plan.args.task, plan.env_cfg, settings)
     if not plan.continues:
         return plan.agent_cfg.max_iterations
-    left = iterations_left(plan.agent_cfg, plan.resume_path, contents)
+    left = iterations_left(plan.agent_cfg, plan.resume_path, contents, plan.is_restart)
     if plan.rank == 0:
         done = contents["iter"] + 1
         print(f"[INFO] Continuing {plan.resume_path.parent}: {done} iterations are done, {left} follow")
@@ -106,6 +108,7 @@ def _prepare_folder(plan: Plan, cleanup: contextlib.ExitStack) -> Path:
     else:
         log_dir = resumed.parent if resumed else make_run_folder(root, agent_cfg.run_name, args.run_timestamp)
         cleanup.enter_context(claim(log_dir))
+        remember_folder(log_dir)
         made_with = {"agent": args.agent, **versions()}
         write_run_manifest(str(log_dir), library="rsl_rl", task=args.task, metadata=made_with)
         print(f"[INFO] Logging to {log_dir}")
@@ -130,11 +133,10 @@ def _build(plan: Plan, log_dir: Path, screen: LoadingScreen, cleanup: contextlib
     if args.deterministic:  # after the runner, whose initialisation it would disturb
         configure_seed(agent_cfg.seed, torch_deterministic=True)
     runner.add_git_repo_to_log(__file__)
-    runner.made_with["task"] = args.task
-    if plan.resume_path is not None:
-        print(f"[INFO] Continuing from {plan.resume_path}")
-        load_cfg = checkpoint_load_cfg(args.resume_optimizer_state, runner_class=agent_cfg.class_name)
-        load_checkpoint(runner, plan.resume_path, args.task, load_cfg)
+    physics = type(plan.env_cfg.sim.physics).__name__
+    runner.made_with |= {"task": args.task, "physics": physics, "seed": plan.env_cfg.seed}
+    load_cfg = checkpoint_load_cfg(args.resume_optimizer_state, runner_class=agent_cfg.class_name)
+    load_for_all(runner, plan.resume_path, args.task, load_cfg)
     return runner
 
 
@@ -149,19 +151,16 @@ def _learn(
     if workers is not None:
         runner.aborts = lambda: workers.has_failed
     try:
-        runner.learn(
-            iterations or plan.agent_cfg.max_iterations, init_at_random_ep_len=plan.agent_cfg.init_at_random_ep_len
-        )
-    except (KeyboardInterrupt, RuntimeError) as error:
-        failure = workers.failure(wait=5.0 if isinstance(error, RuntimeError) else 0.0) if workers else None
-        if failure is None and isinstance(error, RuntimeError):
-            raise
-        if plan.rank == 0 and runner.last_iteration is not None:
-            path = log_dir / f"model_{runner.last_iteration}.pt"
-            runner.save(str(path))
-            print(f"[INFO] Interrupted: saved {path}; --resume continues from it")
-        if failure is not None:
-            raise CliError(failure, FAILURE) from None
+        left = runner.of_first(plan.agent_cfg.max_iterations if iterations is None else iterations)
+        if left > 0:  # a run may have lost a process when it had come to its end
+            runner.learn(left, init_at_random_ep_len=plan.agent_cfg.init_at_random_ep_len)
+    except (KeyboardInterrupt, LostRankError) as error:
+        # the broken connection is noticed before the process that broke it
+        lost = isinstance(error, LostRankError)
+        failure = workers.failure(wait=5.0 if lost else 0.0) if workers else None
+        runner.rescue()
+        if failure is not None or lost:
+            raise CliError(failure or str(error), FAILURE) from None
         return INTERRUPTED
     except (NotFiniteError, DivergedError, OSError) as error:  # where a traceback would only say who looked
         raise CliError(str(error), FAILURE) from None
@@ -169,6 +168,9 @@ def _learn(
         flush = getattr(runner.logger.writer, "flush", None)  # TensorBoard's keeps the last seconds in memory
         if flush is not None:
             flush()
+        runner.logger.stop_logging_writer()  # where the training broke, too
+        if runner.logger.abandoned:
+            end_abruptly("a logging service waits for its network for as long as the process lives")
         # the learner opens the process group and nobody else closes it
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -115,12 +116,15 @@ def build_runner(vec_env: VecEnv, settings: dict[str, Any], log_dir: Path | None
     Raises:
         CliError: If a setting cannot work, or does not fit the observations.
     """
+    from himloco_rl.algorithms import LostRankError
     from himloco_rl.runners import HIMOnPolicyRunner
 
     try:
         return HIMOnPolicyRunner(vec_env, settings, None if log_dir is None else str(log_dir), device)
     except ValueError as error:  # what the learner says of settings and observations
         raise CliError(f"the learner cannot be built: {error}") from None
+    except LostRankError as error:
+        raise CliError(str(error), FAILURE) from None
 
 
 def load_checkpoint(runner: HIMOnPolicyRunner, checkpoint: Path, task: str, load_cfg: dict[str, bool] | None) -> None:
@@ -148,6 +152,31 @@ def load_checkpoint(runner: HIMOnPolicyRunner, checkpoint: Path, task: str, load
             " the sizes of its networks",
             FAILURE,
         ) from None
+
+
+def load_for_all(
+    runner: HIMOnPolicyRunner, checkpoint: Path | None, task: str, load_cfg: dict[str, bool] | None
+) -> None:
+    """Load the first process's checkpoint, if it has one, in every process: other machines need not have its folder.
+
+    Args:
+        runner: Where to.
+        checkpoint: The file; None for none, and in all processes but the first.
+        task: Registered name of the task, for the message.
+        load_cfg: Parts to load, as in rsl_rl; None for all.
+
+    Raises:
+        CliError: If networks or parts are not what the runner has.
+    """
+    data = runner.bytes_of_first(b"" if checkpoint is None else checkpoint.read_bytes())
+    if checkpoint is not None:
+        print(f"[INFO] Continuing from {checkpoint}")
+        load_checkpoint(runner, checkpoint, task, load_cfg)
+    elif data:
+        with tempfile.TemporaryDirectory() as folder:
+            copy_of_first = Path(folder) / "checkpoint.pt"
+            copy_of_first.write_bytes(data)
+            load_checkpoint(runner, copy_of_first, task, load_cfg)
 
 
 def policy_file(name: str) -> Path | None:

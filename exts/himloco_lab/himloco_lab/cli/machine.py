@@ -84,9 +84,9 @@ def distributed_device(requested: str | None) -> str:
     resolve_device(requested)
     import torch
 
-    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
-    # a launcher may show each process nothing but its own GPU
-    return f"cuda:{local_rank if local_rank < torch.cuda.device_count() else 0}"
+    from himloco_rl.runners.process_group import own_gpu
+
+    return f"cuda:{own_gpu(int(os.environ.get('LOCAL_RANK', '0')), torch.cuda.device_count())}"
 
 
 def available_cores() -> int:
@@ -160,7 +160,10 @@ def apply_device(args: argparse.Namespace, overrides: list[str], env_cfg: Any, a
     env_cfg.sim.device = args.device = device
     if agent_cfg is not None:
         chosen = typed.get("agent.device")
-        agent_cfg.device = resolve_device(chosen, flag="agent.device") if chosen else device
+        if chosen and distributed:  # of every process its own
+            agent_cfg.device = distributed_device(chosen)
+        else:
+            agent_cfg.device = resolve_device(chosen, flag="agent.device") if chosen else device
     if device == "cpu" and distributed:
         # Isaac Lab would move a distributed run to a GPU; every other trace of the flag is in the plan by now
         args.distributed = False

@@ -17,3 +17,15 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print with a usage of thirty lines before it."""
         raise CliError(f"{message}; {self.prog} --help shows what there is")
+
+
+def number(text: str) -> float:
+    """Return the number that one of several after a flag stands for.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none, such as an override right behind the numbers.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; overrides go before the flag") from None

@@ -23,6 +23,7 @@ from himloco_lab.cli.errors import CliError
 from himloco_lab.cli.machine import apply_device, apply_num_envs
 from himloco_lab.cli.overrides import resolve_configs
 from himloco_lab.cli.registry import find_task
+from himloco_lab.cli.restarts import earlier_checkpoint
 from himloco_lab.cli.run_folder import continues
 from himloco_lab.cli.runs import find_checkpoint, find_resumed_checkpoint, log_root
 from himloco_lab.cli.workers import choose_processes
@@ -39,13 +40,15 @@ class Plan:
     agent_cfg: Any
     """Configuration of the learner."""
     resume_path: Path | None
-    """Checkpoint to continue from."""
+    """Checkpoint to continue from; the first process's counts for all."""
     rank: int
     """Number of this process among those of a distributed run; only rank 0 writes."""
     processes: int = 1
     """Processes that this one shares the run's environments with, itself included."""
     continues: bool = False
     """Whether the run goes on in the checkpoint's folder, rather than start one of its own."""
+    is_restart: bool = False
+    """Whether torchrun started the run again, which then ends where it was to end."""
 
 
 def plan_run(argv: list[str]) -> Plan:
@@ -74,10 +77,16 @@ def plan_run(argv: list[str]) -> Plan:
     check_packages(args, agent_cfg)
     check_video(env_cfg, args)
     set_hydra_args(overrides)  # what Isaac Lab leaves in sys.argv, which Kit reads
-    resume_path, by_run = _find_resume_path(args, agent_cfg)
-    plan = Plan(args, env_cfg, agent_cfg, resume_path, rank, processes)
-    if resume_path is not None and by_run:
-        plan.continues = continues(args, agent_cfg, resume_path)
+    plan = Plan(args, env_cfg, agent_cfg, None, rank, processes)
+    if rank > 0:  # it gets the first one's, whose folder may be on another machine
+        return plan
+    plan.resume_path = earlier_checkpoint()
+    if plan.resume_path is not None:
+        plan.continues = plan.is_restart = True
+        return plan
+    plan.resume_path, by_run = _find_resume_path(args, agent_cfg)
+    if plan.resume_path is not None and by_run:
+        plan.continues = continues(args, agent_cfg, plan.resume_path)
     return plan
 
 

@@ -51,6 +51,7 @@ def _play(argv: list[str]) -> None:
     if not args.train_env_cfg:
         _drop_rewards(env_cfg)
     check_configs(env_cfg, agent_cfg)
+    check_command(args, env_cfg.commands.base_velocity.ranges)
     filmed = films_without_kit(env_cfg, args)
     if not filmed:
         check_video(env_cfg, args)
@@ -93,6 +94,23 @@ def _choose_num_envs(args: argparse.Namespace, overrides: list[str], env_cfg: An
     if args.num_envs is None and not any(token.startswith("env.scene.num_envs=") for token in overrides):
         env_cfg.scene.num_envs = 1
     check_num_envs(env_cfg.scene.num_envs, env_cfg.sim.device)
+
+
+def check_command(args: argparse.Namespace, ranges: Any) -> None:
+    """Refuse commands of other than three or four numbers, and a height where the task has one for all.
+
+    Raises:
+        CliError: If it is one of these.
+    """
+    asked = args.command
+    if asked is None:
+        return
+    told = f"--command {' '.join(f'{value:g}' for value in asked)}"
+    if len(asked) not in (3, 4):
+        raise CliError(f"{told}: {len(asked)} numbers; give VX VY YAW or VX VY YAW HEIGHT")
+    lowest, highest = ranges.height
+    if len(asked) == 4 and lowest == highest != asked[3]:
+        raise CliError(f"{told}: {args.task} commands no height but {highest:g} m; leave HEIGHT out")
 
 
 def _drop_rewards(env_cfg: Any) -> None:

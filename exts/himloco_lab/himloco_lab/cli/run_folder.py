@@ -46,7 +46,7 @@ def continues(args: argparse.Namespace, agent_cfg: Any, checkpoint: Path) -> boo
     return args.run_timestamp is None and same_name and checkpoint == models_in(folder, MODEL_PATTERN)[-1]
 
 
-def iterations_left(agent_cfg: Any, checkpoint: Path, contents: dict[str, Any]) -> int:
+def iterations_left(agent_cfg: Any, checkpoint: Path, contents: dict[str, Any], to_the_end: bool = False) -> int:
     """Return how many iterations a continued run is to make.
 
     The number it was started with means its end; any other number, or one for a run that has ended, means so many more.
@@ -55,9 +55,12 @@ def iterations_left(agent_cfg: Any, checkpoint: Path, contents: dict[str, Any]) 
         agent_cfg: The learner's configuration.
         checkpoint: Where it goes on from.
         contents: What that holds.
+        to_the_end: Make none more than were planned: the same command goes on.
     """
-    done = int(contents.get("iter", 0)) + 1
-    left = int(contents.get("total_iterations", 0)) - done
+    done, total = contents.get("iter", 0) + 1, contents.get("total_iterations")
+    left = total - done if isinstance(total, int) else 0
+    if to_the_end:
+        return max(left, 0)
     asked_before = recorded_agent(checkpoint).get("max_iterations")
     return left if left > 0 and agent_cfg.max_iterations == asked_before else agent_cfg.max_iterations
 

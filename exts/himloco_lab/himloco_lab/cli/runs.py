@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from isaaclab_rl.entrypoints.common import CHECKPOINT_SELECTORS, resolve_checkpoint_selector
+from isaaclab_rl.entrypoints.common import CHECKPOINT_SELECTORS, RUN_MANIFEST_FILENAME, normalize_task_name
 from isaaclab_rl.utils.wandb import is_wandb_checkpoint, resolve_wandb_checkpoint
 
 from himloco_lab.cli.errors import FAILURE, CliError, nearest
@@ -131,21 +131,7 @@ def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str, p
             be read is taken.
     """
     if selector in CHECKPOINT_SELECTORS:
-        try:
-            found = resolve_checkpoint_selector(
-                str(root),
-                selector,
-                library="rsl_rl",
-                task=task,
-                checkpoint_pattern=MODEL_PATTERN,
-                metadata={"agent": agent_entry},
-            )
-        except ValueError:
-            raise CliError(
-                f"--checkpoint {selector}: no run of {task} with a checkpoint in {root}; train one, or name a file",
-                FAILURE,
-            ) from None
-        return _newest_good(models_in(Path(found).parent, MODEL_PATTERN))
+        return _newest_of_all(_runs_of(root, task, agent_entry), f"--checkpoint {selector}: no run of {task}", root)
     if is_wandb_checkpoint(selector):
         return Path(resolve_wandb_checkpoint(selector))
     path = Path(selector).expanduser().absolute()
@@ -155,7 +141,7 @@ def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str, p
             raise CliError(
                 f"--checkpoint {selector}: no {pattern} in this folder; name a run that has saved, or a file", FAILURE
             )
-        return _newest_good(models)
+        return find_good(models)
     if not path.exists():
         raise CliError(f"--checkpoint {selector}: no such file{_neighbours(path)}", FAILURE)
     return check_checkpoint(path)
@@ -182,7 +168,7 @@ def find_resumed_checkpoint(root: Path, load_run: str, checkpoint: str) -> Path:
     for run in reversed(matching):
         models = models_in(run, checkpoint)
         if models:
-            return _newest_good(models)
+            return find_good(models)
     names = [path.name for path in models_in(matching[-1], MODEL_PATTERN)]
     there = f"; it has {', '.join(names[-5:])}" if names else ", nor any other"
     raise CliError(f"--resume: no checkpoint matches {checkpoint!r} in {matching[-1]}{there}", FAILURE)
@@ -221,12 +207,50 @@ def read(path: Path) -> dict[str, Any]:
         raise CliError(str(error), FAILURE) from None
 
 
-def _newest_good(models: list[Path]) -> Path:
+def _runs_of(root: Path, task: str, agent_entry: str) -> list[Path]:
+    """Return the folders of a task's and learner's runs by what their manifests say, the newest first."""
+    found = []
+    for folder in root.iterdir() if root.is_dir() else []:
+        try:
+            manifest = json.loads((folder / RUN_MANIFEST_FILENAME).read_text())
+            made_with = manifest["library"], manifest["task"], manifest["metadata"]["agent"]
+            if made_with == ("rsl_rl", normalize_task_name(task), agent_entry):
+                found.append((str(manifest["created_at"]), folder))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return [folder for _, folder in sorted(found, reverse=True)]
+
+
+def _newest_of_all(runs: list[Path], complaint: str, root: Path) -> Path:
+    """Return the newest checkpoint that can be read of the newest run that has one, and say what was passed over.
+
+    Raises:
+        CliError: If no run has a checkpoint; about the newest if none can be read.
+    """
+    unreadable = None
+    for models in filter(None, (models_in(run, MODEL_PATTERN) for run in runs)):
+        try:
+            good = find_good(models)
+        except CliError as error:
+            unreadable = unreadable or error
+            continue
+        if unreadable:
+            print(f"[WARNING] {unreadable}: taking an earlier run's, {good}")
+        return good
+    raise unreadable or CliError(f"{complaint} with a checkpoint in {root}; train one, or name a file", FAILURE)
+
+
+def find_good(models: list[Path]) -> Path:
     """Return the last of *models* that can be read, and say which ones cannot.
+
+    Args:
+        models: Checkpoints, the newest last.
 
     Raises:
         CliError: If none can; about the last.
     """
+    if not models:
+        raise CliError("no checkpoint was saved", FAILURE)
     complaints = []
     for path in reversed(models):
         try:

@@ -31,6 +31,8 @@ LEAST_ENVS = 128
 30 ms for 64 robots and 40 ms for 128 [measured]."""
 MEMORY = 2 * 1024**3
 """Memory that a process is given before it is started [B]: 1.2 to 2 GB were measured with 64 to 256 robots."""
+PATIENCE = 45.0
+"""Seconds in which the main thread must have heard of a worker's end."""
 _MARK = "HIMLOCO_WORKER"
 """Environment variable that tells a process that another one started it."""
 
@@ -91,6 +93,7 @@ class Workers:
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": str(_free_port()),
             "OMP_NUM_THREADS": threads,
+            "TORCHELASTIC_USE_AGENT_STORE": "False",  # a torchrun that started this process knows nothing of these
         }
         command = [sys.executable, sys.argv[0], *argv, "--distributed", "--device", "cpu"]
         command += ["--seed", str(seed), "--num_envs", str(num_envs), "--nproc_per_node", "1"]
@@ -161,8 +164,19 @@ class Workers:
                         self._failure = f"process {rank} of this run ended with code {code}; its last output is above"
                         if not self._is_asked:  # the main thread may have noticed the broken connection first
                             _thread.interrupt_main()
+                    self._see_that_it_ends()
                     return
             time.sleep(0.5)
+
+    def _see_that_it_ends(self) -> None:
+        """End this process if its main thread does not, which may wait in C for a worker that never joined it."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if self._is_asked or self._closing:
+                return
+            time.sleep(0.1)
+        print(f"error: {self._failure}", file=sys.stderr, flush=True)
+        os._exit(FAILURE)
 
 
 def follow_parent() -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +16,7 @@ from isaaclab.utils.math import euler_xyz_from_quat, quat_apply, yaw_quat
 
 from himloco_lab.assets.description import find_description
 from himloco_lab.assets.urdf import load_model
+from himloco_lab.deployment.mujoco_sim import FALL_TILT
 from himloco_lab.playing.policies import COMMAND_TERM
 
 from .arena import Array, Push, State
@@ -106,9 +108,11 @@ class EnvArena:
             observations = self._observations
             actions = self._policy(observations)
             self._observations, _, dones, _ = self._vec_env.step(actions)
-            self._fallen |= dones.to(
-                self._fallen.device
-            ).bool()  # episodes are long enough; who leaves the ground fails
+            # episodes are long enough; who leaves the ground fails
+            self._fallen |= dones.to(self._fallen.device).bool()
+            # not every task ends an episode for leaning, but the figures of all engines count it
+            upright = -self._robot.data.projected_gravity_b.torch[:, 2]
+            self._fallen |= upright < math.cos(FALL_TILT)
             unknown = torch.full((self.num_robots, 3), torch.nan)
             estimate = unknown if self._estimate is None else self._estimate(observations)
             return self._state(actions, estimate)

@@ -9,7 +9,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from .markdown_report import tables
+from .markdown_report import notes, tables
 from .plots import robustness_pictures, tour_pictures, tracking_pictures
 from .results import Entry, of_suite
 
@@ -27,6 +27,7 @@ def write_html(entries: Sequence[Entry], path: Path, title: str) -> None:
     for suite, header, rows in tables(entries):
         sections.append(f"<h2>{suite.capitalize()}</h2>")
         sections.append(_table(header, rows))
+        sections += [f"<p>{html.escape(note)}</p>" for note in notes(suite)]
         for caption, address in draw.get(suite, _no_pictures)(of_suite(entries, suite)):
             sections.append(f'<h3>{html.escape(caption)}</h3><img alt="{html.escape(caption)}" src="{address}">')
     sections.append("<h2>Settings</h2>")

@@ -10,6 +10,7 @@ from typing import Any
 
 from .commands import AXES
 from .results import SIZES, TOUR, TRACKING, Entry, number, of_suite, overall, survived
+from .velocities import NOTES
 
 PUBLISHED = {
     "GR00T-WBC": (0.77, 0.78, 0.15, 5.0),
@@ -49,8 +50,17 @@ def markdown(entries: Sequence[Entry]) -> str:
 
 def overview(entries: Sequence[Entry]) -> str:
     """Return one table for each suite, with a line for each policy in each engine."""
-    parts = [f"## {suite.capitalize()}\n\n{table(header, rows, words=2)}" for suite, header, rows in tables(entries)]
+    parts = []
+    for suite, header, rows in tables(entries):
+        parts.append(f"## {suite.capitalize()}\n\n{table(header, rows, words=2)}")
+        if told := notes(suite):
+            parts.append("\n".join(f"- {note}" for note in told))
     return "\n\n".join(parts)
+
+
+def notes(suite: str) -> tuple[str, ...]:
+    """Return what a reader of a suite's table must know."""
+    return NOTES if suite == "velocities" else ()
 
 
 def tables(entries: Sequence[Entry]) -> list[tuple[str, list[str], list[list[str]]]]:
@@ -103,11 +113,17 @@ def _velocities(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
     for entry in entries:
         for row in entry["rows"]:
             cells = [f"{row['ground']}, {row['test']} ±{row['size']:g} {units[row['test']]}", str(row["robots"])]
-            cells += [str(row["falls"]), _with_interval(row, "error_lin"), _with_interval(row, "error_ang")]
-            cells += [number(row["published_lin"]), number(row["published_ang"])]
+            cells.append(str(row["falls"]))
+            for axis in ("lin", "ang"):
+                cells += [_with_interval(row, f"error_{axis}"), _with_interval(row, f"error_{axis}_all")]
+                cells.append(number(row[f"published_{axis}"]))
             rows.append([entry["policy"], entry["engine"], *cells])
-    errors = ["error lin [m/s]", "error ang [rad/s]"]
-    return ["ground, command", "robots", "falls", *errors, *(f"{name}, HIM's paper" for name in errors)], rows
+    errors = [
+        f"error {axis}, {what}"
+        for axis in ("lin [m/s]", "ang [rad/s]")
+        for what in ("settled", "from the command on", "HIM's paper")
+    ]
+    return ["ground, command", "robots", "falls", *errors], rows
 
 
 def _tour(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from isaaclab.utils.string import ResolvableString
 from scipy import stats
 
 from himloco_lab.tasks.locomotion.mdp.commands.upper_body_command import sample_amplitude
@@ -95,9 +96,20 @@ def terrain_kinds(env_cfg: Any) -> tuple[dict[str, list[int]], int]:
     return {kind: [column] for column, kind in enumerate(generator.sub_terrains)}, LEVELS
 
 
-def spread_terrain(env_cfg: Any, columns: int = 1) -> None:
-    """Give every kind of ground the same number of columns, with all levels."""
+def spread_terrain(env_cfg: Any, columns: int = 1, exact: bool = False, kinds: Collection[str] | None = None) -> None:
+    """Give every kind of ground the same number of columns, with all levels.
+
+    Args:
+        env_cfg: The task's configuration, changed in place.
+        columns: For each kind.
+        exact: Whether level k is exactly as difficult as k / 10, and not anything up to the next one, as in training.
+        kinds: Those that are needed; all of the task's when None.
+    """
     generator = env_cfg.scene.terrain.terrain_generator
+    if kinds is not None:
+        generator.sub_terrains = {kind: cfg for kind, cfg in generator.sub_terrains.items() if kind in kinds}
+    if exact:
+        generator.class_type = ResolvableString("himloco_lab.terrains.exact_levels:ExactLevelsGenerator")
     generator.num_rows, generator.num_cols = LEVELS, columns * len(generator.sub_terrains)
     for kind in generator.sub_terrains.values():
         kind.proportion = 1.0 / len(generator.sub_terrains)

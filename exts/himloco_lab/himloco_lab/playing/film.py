@@ -23,7 +23,8 @@ from himloco_lab.deployment.video import Film
 from .ground import GroundWindow
 
 AIM = 0.75
-"""Height above the ground that the camera looks at [m]; the robot squats in the picture, which does not go along."""
+"""Greatest height above the ground that the camera looks at [m], or that of a smaller robot; the robot squats in the
+picture, which does not go along."""
 SMOOTH = 0.1
 """Share of a step of the ground by which the camera follows in a picture."""
 SCENE = 3.0
@@ -80,6 +81,7 @@ class EnvFilm:
             self.model.geom(GROUND).pos[2] = env.scene.terrain.level
         self._film = Film(self.model, path, env.step_dt)
         self._film.camera.type = mujoco.mjtCamera.mjCAMERA_FREE
+        self._above = min(AIM, float(env.cfg.scene.robot.init_state.pos[2]))
         self._aim = np.full(3, np.inf)
         self._steps = 0
 
@@ -115,7 +117,7 @@ class EnvFilm:
         pose = found.root_pose_w.torch[0].cpu().numpy().astype(float)
         if self._ground.follow(pose[:3], self.model):
             mujoco.mjr_uploadHField(self.model, self._film.renderer._mjr_context, self.model.hfield(GROUND).id)
-        aim = np.array([pose[0], pose[1], self._ground.height_at(pose[:3]) + AIM])
+        aim = np.array([pose[0], pose[1], self._ground.height_at(pose[:3]) + self._above])
         if np.linalg.norm(aim[:2] - self._aim[:2]) < JUMP:
             aim[2] = self._aim[2] + SMOOTH * (aim[2] - self._aim[2])
         self._film.camera.lookat[:] = self._aim = aim

@@ -4,5 +4,6 @@
 """Algorithms."""
 
 from .him_ppo import HIMPPO
+from .ranks import LostRankError
 
-__all__ = ["HIMPPO"]
+__all__ = ["HIMPPO", "LostRankError"]

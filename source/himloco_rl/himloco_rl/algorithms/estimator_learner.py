@@ -95,14 +95,17 @@ class EstimatorLearner:
         self.optimizer.step()
 
     @torch.no_grad()
-    def frozen_features(self, storage: HIMRolloutStorage, policy_copies: int) -> torch.Tensor:
-        """[v̂, l̂] of a whole rollout and, with two copies, of its mirror image, shape [policy_copies, T·N, 3 + D]."""
-        steps = []
-        for obs in storage.observations:  # one step at a time: the mirrored histories need little memory
+    def freeze_features(self, storage: HIMRolloutStorage, policy_copies: int) -> None:
+        """Store [v̂, l̂] of a whole rollout and, with two copies, of its mirror image beside it."""
+        for obs, kept in zip(storage.observations, storage.features, strict=True):  # a step at a time: little memory
             with autocast(str(storage.device), self.mixed_precision):
                 features = self.estimator.features(self._history(obs, policy_copies > 1)).float()
-            steps.append(features.view(policy_copies, storage.num_envs, -1))
-        return torch.cat(steps, dim=1)
+            kept.copy_(torch.cat(features.chunk(policy_copies), dim=-1))
+
+    @staticmethod
+    def frozen_features(batch: HIMBatch, policy_copies: int) -> torch.Tensor:
+        """What :meth:`freeze_features` stored of B samples, rows as :meth:`estimate` returns them."""
+        return torch.cat(batch.features.chunk(policy_copies, dim=-1))
 
     def _loss(self, velocity: torch.Tensor, latent: torch.Tensor, next_frame: torch.Tensor) -> torch.Tensor:
         """L of v̂ [B or 2B, 3] and z_s [B or 2B, D] against the next frame x_{t+1} [B, D']."""

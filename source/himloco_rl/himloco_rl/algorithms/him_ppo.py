@@ -25,7 +25,7 @@ from .estimator_learner import EstimatorLearner
 from .him_setup import build_parts, check_count, make_optimizer, velocity_target
 from .kl_target import KLTarget
 from .metric_means import MetricMeans
-from .ranks import Ranks
+from .ranks import Ranks, noticing_loss
 
 
 class HIMPPO(PPO):
@@ -184,15 +184,16 @@ class HIMPPO(PPO):
                     if loss is not None:
                         estimator.step(loss)
         else:
-            frozen = estimator.frozen_features(self.storage, policy_copies)
+            estimator.freeze_features(self.storage, policy_copies)
             for batch in self.storage.mini_batches(self.num_mini_batches, self.num_learning_epochs):
-                self._policy_step(batch, frozen[:, batch.indices].flatten(0, 1))
+                self._policy_step(batch, estimator.frozen_features(batch, policy_copies))
             for batch in self.storage.mini_batches(self.estimator_num_mini_batches, self.estimator_num_epochs):
                 estimator.step(estimator.estimate(batch, 0, True)[1])
 
         observations = self.storage.observations.flatten(0, 1)
-        self.actor.update_normalization(observations)
-        self.critic.update_normalization(observations)
+        with noticing_loss(self.ranks.world_size > 1):  # over the observations of all processes
+            self.actor.update_normalization(observations)
+            self.critic.update_normalization(observations)
         self.storage.clear()
         self.kl_target.updates += 1
         return self._metrics.means(self.check_finite)

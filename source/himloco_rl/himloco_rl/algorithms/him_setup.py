@@ -88,6 +88,7 @@ def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) 
     critic = critic_class(obs, groups, "critic", 1, **critic_cfg).to(device)
     print(f"Actor Model: {actor}\nCritic Model: {critic}")
 
+    freezes = arguments.get("estimator_schedule") == "after"
     symmetry = None
     if mirror.enabled:
         used = dict.fromkeys(name for names in groups.values() for name in names)
@@ -100,6 +101,7 @@ def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) 
         estimator_groups=groups["estimator"],
         observation_groups=[*groups["actor"], *groups["critic"]],
         actions_shape=[env.num_actions],
+        feature_width=(1 + mirror.for_policy) * actor.estimator.feature_dim if freezes else 0,
         device=device,
     )
     parts = {"actor": actor, "critic": critic, "storage": storage, "layout": layout, "symmetry": symmetry}

@@ -5,11 +5,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import re
+from collections.abc import Iterable, Iterator
 
 import torch
 import torch.nn as nn
 from rsl_rl.utils import reduce_gradients_in_buckets
+
+
+class LostRankError(RuntimeError):
+    """A process of the group has ended, hangs, or its machine cannot be reached: nothing can be agreed on any more."""
+
+
+@contextlib.contextmanager
+def noticing_loss(has_others: bool = True) -> Iterator[None]:
+    """Around an operation of all processes: say what its failure means.
+
+    Args:
+        has_others: Whether there are other processes that could be lost.
+
+    Raises:
+        LostRankError: If the others are not there any more.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:  # gloo's own are no more than that
+        if not has_others:
+            raise
+        lines = re.sub(r"^\[[^\]]*\.cc:\d+\]\s*", "", str(error)).splitlines() or [type(error).__name__]
+        reason = lines[0].partition(". This may")[0]
+        raise LostRankError(f"another process of this run is gone or does not answer ({reason})") from error
 
 
 class Ranks:
@@ -30,13 +58,15 @@ class Ranks:
         if self.world_size == 1:
             return value.detach()
         total = value.detach().clone()
-        torch.distributed.all_reduce(total)
+        with noticing_loss():
+            torch.distributed.all_reduce(total)
         return total
 
     def mean_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace gradients by their mean over all processes."""
         if self.world_size > 1:
-            reduce_gradients_in_buckets(parameters, self.world_size, self.bucket_mb)
+            with noticing_loss():
+                reduce_gradients_in_buckets(parameters, self.world_size, self.bucket_mb)
 
     def standardize(self, values: torch.Tensor) -> torch.Tensor:
         """Zero mean and unit (unbiased) deviation over the values of all processes, any shape."""

@@ -154,11 +154,12 @@ class ObservationLayout:
 
     def describe_not_finite(self, observations: Any, when: str = "after a step") -> str | None:
         """Name the term that holds NaN or infinity, or return None; arguments as in :meth:`check_finite`."""
+        # One wait for the device: a sum is finite exactly when no value is NaN or infinite (float32's range aside).
+        if bool(torch.isfinite(torch.stack([values.sum() for values in observations.values()])).all()):
+            return None
         for name, values in observations.items():
-            # One reduction per group; a sum is finite exactly when no value is NaN or infinite (float32 range aside).
-            if math.isfinite(values.sum().item()) or bool(torch.isfinite(values).all()):
-                continue
-            return self._describe_nonfinite(name, values, when)
+            if not bool(torch.isfinite(values).all()):
+                return self._describe_nonfinite(name, values, when)
         return None
 
     def as_record(self) -> dict[str, Any]:

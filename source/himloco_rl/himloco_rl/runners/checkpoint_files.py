@@ -96,18 +96,22 @@ def _require_whole(path: str | Path) -> None:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
             names = archive.namelist()
+            # PyTorch's are never compressed; a few bytes could otherwise become all of the memory
+            squeezed = next((part.filename for part in archive.infolist() if part.compress_type), None)
+            damaged = archive.testzip() if squeezed is None else None
     except zipfile.BadZipFile:
         raise CheckpointError(f"{path} is no checkpoint of PyTorch, or a truncated one; choose another") from None
     except OSError as error:
         raise CheckpointError(f"cannot read the checkpoint {path}: {error.strerror}") from None
     except Exception as error:  # zlib's, struct's and others', which a broken archive may bring about
         raise CheckpointError(f"{path} is damaged ({type(error).__name__}); choose another") from None
-    if damaged is not None:
-        raise CheckpointError(f"{path} is damaged: its part {damaged} has another checksum; choose another")
     if any(name.endswith("constants.pkl") for name in names):
         raise CheckpointError(f"{path} is a TorchScript module, as export.py writes them, and no checkpoint")
+    if squeezed is not None:
+        raise CheckpointError(f"{path} is no checkpoint of PyTorch: its part {squeezed!r:.60} is compressed")
+    if damaged is not None:
+        raise CheckpointError(f"{path} is damaged: its part {damaged!r:.60} has another checksum; choose another")
 
 
 def require_parts(path: str | Path, checkpoint: dict[str, Any]) -> None:
@@ -123,6 +127,8 @@ def require_parts(path: str | Path, checkpoint: dict[str, Any]) -> None:
     for part, kind in zip(PARTS, (dict, dict, int), strict=True):
         if not isinstance(checkpoint[part], kind):
             raise CheckpointError(f"{path}: {part} is a {type(checkpoint[part]).__name__}, not a {kind.__name__}")
+    if isinstance(checkpoint["iter"], bool) or not 0 <= checkpoint["iter"] < 2**31:
+        raise CheckpointError(f"{path}: iter is {checkpoint['iter']!r:.40}, which is no iteration")
 
 
 def saved_models(folder: str | Path) -> list[Path]:

@@ -75,6 +75,7 @@ def episodes_state_dict(env: Any) -> dict[str, Any]:
         return {}
     return {
         "scene": base.scene.get_state(is_relative=True),
+        "origins": base.scene.env_origins.clone(),
         "lengths": base.episode_length_buf.clone(),
         "reward_sums": {name: sums.clone() for name, sums in base.reward_manager._episode_sums.items()},
     }
@@ -92,9 +93,18 @@ def load_episodes_state_dict(env: Any, state: dict[str, Any], rows: torch.Tensor
     if "custom" in state:
         base.himloco_load_state_dict(state["custom"])
         return
+    elsewhere = rows is not None and "origins" in state
     rows = torch.arange(base.num_envs) if rows is None else rows.cpu()
     ids = torch.arange(len(rows), device=base.device)
-    base.reset_to(_select(state["scene"], rows, base.device), ids, is_relative=True)
+    scene = _select(state["scene"], rows, base.device)
+    if elsewhere:  # on the ground where they were, and not where the first robots here are at home
+        origins = _select(state["origins"], rows, base.device)
+        for entity in (*scene["articulation"].values(), *scene["rigid_object"].values()):
+            entity["root_pose"][:, :3] += origins
+        base.reset_to(scene, ids, is_relative=False)
+        base.scene.env_origins[ids] = origins
+    else:
+        base.reset_to(scene, ids, is_relative=True)
     base.episode_length_buf[ids] = state["lengths"].to(base.device)[rows]
     for name, sums in base.reward_manager._episode_sums.items():
         if name in state["reward_sums"]:

@@ -14,7 +14,7 @@ from tensordict import TensorDict
 
 from himloco_rl.extensions import NotFiniteError, ObservationLayout
 
-from .environment_state import episodes_state_dict, load_episodes_state_dict
+from .environment_state import episodes_state_dict
 
 STREAK = 3
 """Steps in a row after which an environment counts as broken for good."""
@@ -30,7 +30,7 @@ class BrokenSimulationError(NotFiniteError):
 
         Args:
             message: What was not finite, and where.
-            dump: See :func:`replay`.
+            dump: See :mod:`.step_dump`.
         """
         super().__init__(message)
         self.dump = dump
@@ -159,26 +159,6 @@ class FiniteSteps:
             extras["time_outs"] = extras["time_outs"].clone()
             extras["time_outs"][bad] = False
         return obs, rewards, dones, extras
-
-
-@torch.inference_mode()
-def replay(env: Any, dump: dict[str, Any], layout: ObservationLayout) -> str | None:
-    """Do again what led to a dump, and return what is not finite, or None.
-
-    Args:
-        env: The same task; Isaac Lab's with as many environments as the dump says, or more.
-        dump: What :class:`BrokenSimulationError` carried.
-        layout: Names of its observations.
-    """
-    ids, actions = dump["environments"], dump["actions"].to(env.device)
-    load_episodes_state_dict(env, dump["state"], ids)
-    if "custom" not in dump["state"]:  # the robots of the dump are the first ones here
-        asked, actions = actions[ids], torch.zeros(env.num_envs, actions.shape[1], device=env.device)
-        actions[: len(ids)] = asked
-    obs, rewards, *_ = env.step(actions)
-    mine = ids if "custom" in dump["state"] else torch.arange(len(ids), device=rewards.device)
-    message = layout.describe_not_finite({name: values[mine] for name, values in obs.items()})
-    return message or (None if bool(torch.isfinite(rewards[mine]).all()) else "A reward is not finite")
 
 
 def _reset(env: Any, ids: torch.Tensor) -> bool:

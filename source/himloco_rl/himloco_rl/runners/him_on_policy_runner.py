@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +14,10 @@ from typing import Any
 import torch
 from rsl_rl.env import VecEnv
 
-from himloco_rl.algorithms import HIMPPO
+from himloco_rl.algorithms import HIMPPO, LostRankError
 from himloco_rl.extensions import NotFiniteError
 
+from .checkpoint_contents import require_sound
 from .checkpoint_files import read_checkpoint, require_parts, thin, write_checkpoint
 from .cpu_threads import one_thread_but_for
 from .environment_state import environment_state_dict, load_environment_state_dict, require_plain
@@ -88,10 +88,6 @@ class HIMOnPolicyRunner(RankRunner):
         """The signal that ended :meth:`learn`, or 0 if it came to its end."""
         self.aborts: Callable[[], bool] | None = None
         """Tells whether SIGINT is to raise KeyboardInterrupt as ever: agreeing on a stop needs all processes."""
-        self.last_iteration: int | None = None
-        """The last one that was completed, here or in the run that was loaded."""
-        self.last_saved: Path | None = None
-        """The newest checkpoint that this runner wrote or read."""
         self.made_with: dict[str, Any] = versions()
         """What else a checkpoint says about its origin: numbers and strings."""
         self._total_it = 0
@@ -119,6 +115,7 @@ class HIMOnPolicyRunner(RankRunner):
         Raises:
             NotFiniteError: If the simulation or the learning is broken; the message names the last good checkpoint.
             DivergedError: If a guard was told to stop.
+            LostRankError: If another process of the run is gone; what was learnt is saved.
             OSError: If the last checkpoint cannot be written.
         """
         if num_learning_iterations < 1:
@@ -139,7 +136,10 @@ class HIMOnPolicyRunner(RankRunner):
                     super().learn(num_learning_iterations, random_lengths)
             except TrainingStopped:
                 self._stop()
-            except (NotFiniteError, DivergedError) as error:
+            except (NotFiniteError, DivergedError, LostRankError) as error:
+                if isinstance(error, LostRankError):
+                    self.alg.storage.clear()  # half a rollout, maybe
+                    self.rescue()
                 self._explain(error)
                 raise
             finally:
@@ -167,12 +167,18 @@ class HIMOnPolicyRunner(RankRunner):
                     print(f"[INFO] SIGUSR1: saved {path}", flush=True)
 
     def _after_step(self) -> None:
-        """Give up a rollout that takes too long to wait for; alone only, as the others would wait for this process."""
-        if not self.is_distributed and self._signals.waiting_for > GRACE:
+        """Give up a rollout that takes too long to wait for.
+
+        With others it must go on, as they would wait for this process; but whoever kills it finds what it has learnt.
+        """
+        if self._signals.waiting_for > GRACE:
+            if self.is_distributed:
+                self.rescue()
+                return
             self.stopped_by = self._signals.stop
             raise TrainingStopped
 
-    def _explain(self, error: NotFiniteError | DivergedError) -> None:
+    def _explain(self, error: NotFiniteError | DivergedError | LostRankError) -> None:
         """Add to an error where the last good checkpoint is, and what a broken simulation leaves behind."""
         folder = self.logger.log_dir
         if folder is None:
@@ -186,13 +192,15 @@ class HIMOnPolicyRunner(RankRunner):
                 self._save_in_log_dir()
             now = 0 if self.last_iteration is None else self.last_iteration + 1
             dump = Path(folder) / f"not_finite_{now}.pt"
+            origin = {"iteration": now, "made_with": self.made_with, "layout": self.alg.layout.as_record()}
             try:
-                write_checkpoint(dump, error.dump)
-                notes.append(f"{dump} holds the step, for himloco_rl.runners.replay()")
+                write_checkpoint(dump, error.dump | origin)
+                notes.append(f"{dump} holds the step, for himloco_rl.runners.replay() and scripts/replay.py")
             except OSError as reason:
                 notes.append(f"the step could not be written to {dump} ({reason.strerror})")
         good = self.last_saved
-        notes.append("no checkpoint was saved yet" if good is None else f"the last good checkpoint is {good}")
+        if not self.logger.disable_logs:  # only the first process writes any
+            notes.append("no checkpoint was saved yet" if good is None else f"the last good checkpoint is {good}")
         error.args = ("; ".join(notes),)
 
     def _stop(self) -> None:
@@ -206,14 +214,7 @@ class HIMOnPolicyRunner(RankRunner):
             else:
                 print(f"[INFO] {name}: saved {self._save_in_log_dir()}", flush=True)
             self.logger.stop_logging_writer()
-        if self.is_distributed:
-            torch.distributed.barrier()  # nobody ends before what all have learnt is on the disk
-
-    def _save_in_log_dir(self) -> str:
-        """Write the last complete iteration's checkpoint where rsl_rl's are; return the path."""
-        path = os.path.join(str(self.logger.log_dir), f"model_{self.last_iteration}.pt")
-        self.save(path)
-        return path
+        self.wait_for_all()  # nobody ends before what all have learnt is on the disk
 
     def save(self, path: str, infos: dict | None = None) -> None:
         """Write a checkpoint, whole or not at all; in the middle of a training one that fails is a warning only.
@@ -275,6 +276,7 @@ class HIMOnPolicyRunner(RankRunner):
         """
         checkpoint = read_checkpoint(path, map_location or self.device)
         require_parts(path, checkpoint)
+        require_sound(path, checkpoint, self.alg, load_cfg)
         if self.alg.load(checkpoint, load_cfg, strict):
             self.current_learning_iteration = self.last_iteration = checkpoint["iter"]
             self.last_saved = Path(path)

@@ -6,19 +6,31 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import torch
 from rsl_rl.runners import OnPolicyRunner
+
+from himloco_rl.algorithms.ranks import noticing_loss
+
+from .process_group import join
 
 
 class RankRunner(OnPolicyRunner):
     """One of the processes that learn together, or the only one."""
 
+    last_iteration: int | None = None
+    """The last one that was completed, here or in the run that was loaded."""
+    last_saved: Path | None = None
+    """The newest checkpoint that this runner wrote or read."""
+    _rescued: int | None = None
+
     def largest(self, *values: int) -> list[int]:
         """Return the largest of each value over all processes."""
         numbers = torch.tensor(values, device=self.device)
         if self.is_distributed:
-            torch.distributed.all_reduce(numbers, torch.distributed.ReduceOp.MAX)
+            with noticing_loss():
+                torch.distributed.all_reduce(numbers, torch.distributed.ReduceOp.MAX)
         return numbers.tolist()
 
     def of_first(self, value: int) -> int:
@@ -26,21 +38,57 @@ class RankRunner(OnPolicyRunner):
         if not self.is_distributed:
             return value
         number = torch.tensor([value], device=self.device)
-        torch.distributed.broadcast(number, 0)
+        with noticing_loss():
+            torch.distributed.broadcast(number, 0)
         return int(number)
 
+    def bytes_of_first(self, data: bytes) -> bytes:
+        """Return the first process's bytes: a file that the other machines need not have."""
+        if not self.is_distributed:
+            return data
+        size = self.of_first(len(data))
+        if size == 0:
+            return b""
+        content = torch.empty(size, dtype=torch.uint8, device=self.device)
+        if self.gpu_global_rank == 0:
+            content.copy_(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+        with noticing_loss():
+            torch.distributed.broadcast(content, 0)
+        return content.cpu().numpy().tobytes()
+
+    def wait_for_all(self) -> None:
+        """Return when all processes have come here."""
+        self.largest(0)
+
+    def rescue(self) -> None:
+        """Save what the last complete iteration learnt, unless that is done: this process may not come to its end."""
+        if self.logger.writer is None or self.last_iteration in (None, self._rescued):
+            return
+        if self.last_saved != self._path_of_last():
+            path = self._save_in_log_dir()
+            if self.last_saved == Path(path):  # in the middle of a training it need not have worked
+                print(f"[INFO] To be safe: saved {path}; --resume continues from it", flush=True)
+        self._rescued = self.last_iteration
+
+    def _path_of_last(self) -> Path:
+        """Where the last complete iteration's checkpoint belongs, beside rsl_rl's."""
+        return Path(str(self.logger.log_dir), f"model_{self.last_iteration}.pt")
+
+    def _save_in_log_dir(self) -> str:
+        """Write the last complete iteration's checkpoint; return the path."""
+        path = str(self._path_of_last())
+        self.save(path)
+        return path
+
     def _configure_multi_gpu(self) -> None:
-        """Join the processes that torchrun started; on CPUs they talk by gloo, which rsl_rl does not offer."""
+        """Join the processes that torchrun started; rsl_rl would have them on GPUs only."""
         world_size = int(os.getenv("WORLD_SIZE", "1"))
-        if world_size == 1 or str(self.device).startswith("cuda"):
+        if world_size == 1:
             super()._configure_multi_gpu()
             return
         self.gpu_world_size, self.is_distributed = world_size, True
         self.gpu_local_rank = int(os.getenv("LOCAL_RANK", "0"))
         self.gpu_global_rank = int(os.getenv("RANK", "0"))
-        if self.gpu_global_rank >= world_size:
-            raise ValueError(f"RANK is {self.gpu_global_rank} of WORLD_SIZE {world_size}; start the run with torchrun.")
         ranks = {"global_rank": self.gpu_global_rank, "local_rank": self.gpu_local_rank}
         self.cfg["multi_gpu"] = {**ranks, "world_size": world_size}
-        if not torch.distributed.is_initialized():
-            torch.distributed.init_process_group("gloo", rank=self.gpu_global_rank, world_size=world_size)
+        join(str(self.device), self.gpu_global_rank, self.gpu_local_rank, world_size)

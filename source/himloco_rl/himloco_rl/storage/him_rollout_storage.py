@@ -33,8 +33,8 @@ class HIMBatch:
     """Log-probabilities of the executed actions when they were taken, shape [B, 1]."""
     old_distribution_params: tuple[torch.Tensor, ...]
     """Parameters of the distribution they were drawn from, each [B, A]."""
-    indices: torch.Tensor
-    """Rows of the rollout, shape [B]."""
+    features: torch.Tensor
+    """What the storage keeps of the frozen estimator, shape [B, F]; F = 0 if that is nothing."""
 
 
 class HIMRolloutStorage(RolloutStorage):
@@ -53,6 +53,7 @@ class HIMRolloutStorage(RolloutStorage):
         observation_groups: list[str],
         actions_shape: tuple[int, ...] | list[int],
         num_distribution_params: int = 2,
+        feature_width: int = 0,
         device: str = "cpu",
     ) -> None:
         """Allocate the table.
@@ -65,6 +66,7 @@ class HIMRolloutStorage(RolloutStorage):
             observation_groups: Groups that actor and critic read.
             actions_shape: Shape of one action, [A].
             num_distribution_params: Tensors [N, A] that describe the action distribution (mean and std: 2).
+            feature_width: F, columns for features of the frozen estimator; 0 for none.
             device: Where the table lives.
         """
         self.estimator_groups = list(estimator_groups)
@@ -79,6 +81,7 @@ class HIMRolloutStorage(RolloutStorage):
         widths |= {"actions": actions}
         widths |= {f"distribution/{i}": actions for i in range(num_distribution_params)}
         widths |= dict.fromkeys(("values", "returns", "advantages", "actions_log_prob", "rewards"), 1)
+        widths["features"] = feature_width
         self._columns: dict[str, slice] = {}
         width = 0
         for name, size in widths.items():
@@ -97,6 +100,7 @@ class HIMRolloutStorage(RolloutStorage):
         self.values, self.returns = self._field("values"), self._field("returns")
         self.advantages, self.actions_log_prob = self._field("advantages"), self._field("actions_log_prob")
         self.distribution_params = tuple(self._field(f"distribution/{i}") for i in range(num_distribution_params))
+        self.features = self._field("features")
         self.dones = torch.zeros(num_transitions_per_env, num_envs, 1, dtype=torch.uint8, device=device)
 
     @property
@@ -136,8 +140,7 @@ class HIMRolloutStorage(RolloutStorage):
         for _ in range(num_epochs):
             order = torch.randperm(self.num_samples, device=self.device)
             for start in range(0, size * num_mini_batches, size):
-                indices = order[start : start + size]
-                yield self._batch(rows.index_select(0, indices), indices)
+                yield self._batch(rows.index_select(0, order[start : start + size]))
 
     def _adopt_advantages(self) -> None:
         """Bring advantages that PPO.compute_returns put into a tensor of its own back into the table."""
@@ -146,7 +149,7 @@ class HIMRolloutStorage(RolloutStorage):
             column.copy_(self.advantages)
             self.advantages = column
 
-    def _batch(self, rows: torch.Tensor, indices: torch.Tensor) -> HIMBatch:
+    def _batch(self, rows: torch.Tensor) -> HIMBatch:
         """Name the columns of gathered rows [B, width]."""
 
         def column(name: str) -> torch.Tensor:
@@ -165,7 +168,7 @@ class HIMRolloutStorage(RolloutStorage):
             old_distribution_params=tuple(
                 column(f"distribution/{i}") for i in range(len(self.distribution_params or ()))
             ),
-            indices=indices,
+            features=column("features"),
         )
 
     def _field(self, name: str) -> torch.Tensor:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Unitree Go2: URDF of example-robot-data; HIMLoco has no Go2, so gains and pose are its A1's and Go1's."""
+"""Unitree Go2: URDF of example-robot-data; HIMLoco has none, so gains and pose are those of its smaller robots."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from .events import (
 )
 from .observations import height_command, terrain_scan, velocity_command
 from .speed_curriculum import forward_range_by_tracking
+from .speed_share import speed_share_by_tracking
 from .terminations import contact_force_above, terrain_left_alive, time_out_alive
 from .terrain_height import terrain_height_at
 
@@ -34,6 +35,7 @@ __all__ = [
     "randomize_masses",
     "randomize_material_per_env",
     "reset_joints_around_default",
+    "speed_share_by_tracking",
     "terrain_height_at",
     "terrain_left_alive",
     "terrain_levels_by_tracking",

@@ -26,8 +26,11 @@ class QuadrupedRoughHIMRunnerCfg(HIMRunnerCfg):
         distribution_cfg=_Gaussian(init_std=1.0),
     )
     critic = RslRlMLPModelCfg(hidden_dims=[512, 256, 128], activation="elu")
-    # HIMLoco knows no symmetry; agent.algorithm.symmetry_cfg of the flat tasks switches it on
-    algorithm = HIMAlgorithmCfg(entropy_coef=0.01, symmetry_cfg=None)
+    # HIMLoco knows no symmetry: each use of it can be switched on
+    algorithm = HIMAlgorithmCfg(
+        entropy_coef=0.01,
+        symmetry_cfg=HIMSymmetryCfg(use_data_augmentation=False, use_mirror_loss=False, mirror_estimator=False),
+    )
 
 
 @configclass
@@ -45,7 +48,6 @@ class QuadrupedFlatHIMRunnerCfg(QuadrupedRoughHIMRunnerCfg):
         self.actor.distribution_cfg = _Gaussian(init_std=0.8)
         # A few million samples, not hundreds: the choices of the other flat tasks (docs/training.md).
         self.algorithm.symmetry_cfg = HIMSymmetryCfg()
-        self.algorithm.entropy_coef = 0.004
         self.algorithm.desired_kl, self.algorithm.final_desired_kl = 0.04, 0.01
         self.algorithm.desired_kl_updates = 300
         self.algorithm.gamma, self.algorithm.lam = 0.98, 0.92

@@ -95,6 +95,8 @@ class QuadrupedCurriculumCfg(LocomotionCurriculumCfg):
         func=mdp.forward_range_by_tracking,
         params={"reward_term": "tracking_lin_vel", "command_name": "base_velocity"},
     )
+    # behind forward_range, which it overrules as long as it has not come to its end
+    speed_share: CurriculumTermCfg | None = None
 
 
 @configclass
@@ -148,6 +150,14 @@ class QuadrupedRoughEnvCfg(LocomotionVelocityEnvCfg):
         assert push is not None  # play_mode() takes it away
         push.interval_range_s = (14.0, 18.0)
         push.params["velocity_range"] = dict.fromkeys(("x", "y"), (-1.0, 1.0))
+
+    def make_flat(self) -> None:
+        """Level the ground, and begin with half of the speeds: a few hundred robots shall learn."""
+        super().make_flat()
+        self.curriculum.speed_share = CurriculumTermCfg(
+            func=mdp.speed_share_by_tracking,
+            params={"reward_term": "tracking_lin_vel", "command_name": "base_velocity"},
+        )
 
     def play_mode(self) -> None:
         """Apply playback defaults: no forces on the base either."""

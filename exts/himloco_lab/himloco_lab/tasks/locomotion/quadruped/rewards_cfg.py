@@ -40,7 +40,7 @@ class QuadrupedRewardsCfg:
     base_height = RewardTermCfg(
         func=rewards.base_height_above_ground_l2,
         weight=-1.0,
-        params={"target": 0.3, "size": (1.6, 1.0), "resolution": 0.2},
+        params={"target": 0.3, "size": (0.3, 0.4), "resolution": 0.05},  # 63 points below the trunk
     )
 
     # -- steps
