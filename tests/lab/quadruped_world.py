@@ -21,7 +21,7 @@ STIFFER = 2.0
 NUM_JOINTS = 12
 OFFSET = 0.1  # [rad]
 STEP = 0.005  # [s]
-STEPS = 400
+STEPS = 600
 
 
 def description_of(robot: str) -> str:
@@ -67,7 +67,7 @@ def _scene_cfg():
 
 
 def simulate(out: Path) -> None:
-    """Run all robots for 2 s and write down what happened."""
+    """Run all robots for 3 s and write down what happened."""
     from himloco_lab.compat import allow_pageable_host_memory
 
     allow_pageable_host_memory()

@@ -87,7 +87,7 @@ def test_joints_links_and_masses_in_physx(world: dict[str, Any], robot: str) -> 
 
 @pytest.mark.parametrize("robot", [*ROBOTS, STIFF])
 def test_feet_carry_the_weight_in_physx(world: dict[str, Any], robot: str) -> None:
-    """Zero action for 2 s: only the feet's bodies touch the ground, and who has the gains for it stands.
+    """Zero action for 3 s: only the feet's bodies touch the ground, and who has the gains for it stands.
 
     HIMLoco's 40 N m/rad do not carry the 25 kg of its Aliengo, nor do they where Pinocchio computes it: knees give way
     by 0.15 rad at 80 N m/rad, 0.24 at 60, 0.36 at 50, 0.52 at 45, and there is no stance at 40 (docs/differences.md).
