@@ -15,7 +15,7 @@ from isaaclab.utils import to_dict
 from isaaclab_rl.entrypoints.common import write_run_manifest
 from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg
 from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version
-from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
+from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage] - its documented place
 
 from himloco_lab.benchmarks.dummy_rollouts import DummyRollouts
 from himloco_lab.cli.checks import check_shared_memory

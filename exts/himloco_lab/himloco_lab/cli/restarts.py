@@ -18,7 +18,7 @@ from himloco_lab.cli.errors import CliError
 from himloco_lab.cli.runs import MODEL_PATTERN, find_good, models_in
 
 if TYPE_CHECKING:
-    from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
+    from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage] - its documented place
 
 _KEY = "himloco_lab/run_folder"
 """Key of the first process's run folder in torchrun's store."""
