@@ -54,7 +54,9 @@ def _problems(tree: ast.Module) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
                 yield node, f"calls {called}"
             elif called.endswith("torch.load") and not _is(given.get("weights_only"), True):
                 yield node, "torch.load without weights_only=True"
-            elif re.fullmatch(r"(np|numpy)\.load", called) and "allow_pickle" in given:
+            elif re.fullmatch(r"(np|numpy)\.load", called) and not _is(
+                given.get("allow_pickle", ast.Constant(False)), False
+            ):
                 yield node, "numpy.load with allow_pickle"
             elif re.fullmatch(r"yaml\.(unsafe|full)_load(_all)?", called):
                 yield node, f"calls {called}"
