@@ -106,7 +106,7 @@ def test_a_runs_curves_can_be_kept(trained, repository, tmp_path):
     lines = [line.split(",") for line in (tmp_path / "kept" / "curve.csv").read_text().splitlines()]
     curve = dict(zip(lines[0], zip(*lines[1:], strict=True), strict=True))
     assert curve["iteration"] == ("0", "1", "2")
-    assert [float(value) for value in curve["samples"]] == pytest.approx([192, 384, 576], abs=3)  # 8 robots, 24 steps
+    assert [float(value) for value in curve["samples"]] == pytest.approx([192, 384, 576], rel=0.1)  # 8 robots, 24 steps
     lengths = scalars(the_only_run(folder))["Train/mean_episode_length"]
     assert [float(value) for value in curve["length"]] == pytest.approx(lengths, rel=1e-4)
 
