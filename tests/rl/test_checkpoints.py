@@ -52,10 +52,13 @@ def runner_in(folder: Path, env: WholeDummyEnv | None = None, **cfg: Any) -> HIM
 
 
 def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """Return every curve but those of the clock."""
+    """Return every curve but those of the clock, in the order of its steps.
+
+    Files of one second and one process are read by a number behind their names, the tenth before the ninth.
+    """
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
     tags = [tag for tag in events.Tags()["scalars"] if not tag.startswith("Perf/") and not tag.endswith("/time")]
-    return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in tags}
+    return {tag: sorted((event.step, event.value) for event in events.Scalars(tag)) for tag in tags}
 
 
 def same(one: Any, other: Any, path: str = "") -> None:

@@ -145,7 +145,7 @@ def load_checkpoint(runner: HIMOnPolicyRunner, checkpoint: Path, task: str, load
         runner.load(str(checkpoint), load_cfg=load_cfg, map_location=runner.device)
     except CheckpointError as error:
         raise CliError(str(error), FAILURE) from None
-    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+    except (RuntimeError, LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise CliError(
             f"{checkpoint} does not fit {task}: {lines[min(1, len(lines) - 1)]}; name the task it was trained on, and"
