@@ -143,16 +143,19 @@ def _env(sizes: Sizes) -> Part:
 
 def _train(repository: Path, sizes: Sizes) -> Part:
     task, rate, twice = default_robot().flat, "env_steps_per_s", 2 * sizes.flat_envs
-    few, many, shared = f"{sizes.flat_envs} robots", f"{twice} robots", f"{twice} robots, two processes"
+    few, many = f"{sizes.flat_envs} robots", f"{twice} robots"
+    few_shared, shared = f"{few}, two processes", f"{many}, two processes"
     return Part(
         [
             _training(repository, sizes, few, task, sizes.flat_envs, full=True),
+            _training(repository, sizes, few_shared, task, sizes.flat_envs, full=True, processes=2),
             _training(repository, sizes, many, task, twice, full=True),
             _training(repository, sizes, shared, task, twice, full=True, processes=2),
         ],
         [
             Ratio(f"{many} / {few}", (many, rate), (few, rate)),
-            Ratio("two processes / one", (shared, rate), (many, rate)),
+            Ratio(f"two processes / one, {few}", (few_shared, rate), (few, rate)),
+            Ratio(f"two processes / one, {many}", (shared, rate), (many, rate)),
         ],
     )
 
