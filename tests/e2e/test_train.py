@@ -265,14 +265,3 @@ def test_the_loss_of_a_process_ends_the_run_and_saves(repository, tmp_path):
     assert code == 1, output[-3000:]
     assert "error: process 1 of this run ended with code -9" in output
     assert f"saved {newest_model(tmp_path)}" in output
-
-
-def test_isaac_labs_own_train_trains_him(tmp_path):
-    arguments = "-m isaaclab train --rl_library rsl_rl --task Himloco-G1-Flat-v0 --max_iterations 2".split()
-    # Isaac Lab's --device is the simulation's; the learner's is cuda:0 unless the configuration says otherwise
-    result = train(tmp_path, sys.executable, *arguments, *SMALL, "agent.device=cpu")
-    assert result.returncode == 0, result.stderr[-3000:]
-    run = the_only_run(tmp_path)
-    saved = torch.load(run / "model_1.pt", weights_only=True)
-    assert any("estimator" in key for key in (*saved, *saved["actor_state_dict"])), list(saved)
-    assert len(scalars(run)["Loss/estimator_swap_loss"]) == 2

@@ -25,7 +25,7 @@ from himloco_lab.cli.errors import FAILURE, CliError
 from himloco_lab.cli.machine import available_cores, available_memory
 
 CORES = 2
-"""Cores for each process. Two processes on two cores are a tenth to a third faster than one
+"""Cores for each process. Two processes on two cores are up to a third faster than one
 (docs/benchmarks.md), with twice the memory; how more of them share many cores is not measured."""
 LEAST_ENVS = 128
 """Environments of one process below which a further process is not worth its memory: what Python does in a step takes
