@@ -27,9 +27,9 @@ def play(repository: Path, folder: Path, *flags: str) -> subprocess.CompletedPro
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=400, check=False)
 
 
-def stand(repository: Path) -> str:
-    """The policy that comes along."""
-    return str(repository / "exts/himloco_lab/himloco_lab/policies/g1_stand/policy.onnx")
+def coming_along(repository: Path, name: str = "g1_stand") -> str:
+    """The file of a policy that comes along."""
+    return str(repository / "exts/himloco_lab/himloco_lab/policies" / name / "policy.onnx")
 
 
 def free_port() -> int:
@@ -39,7 +39,8 @@ def free_port() -> int:
 
 
 def test_a_policy_file_plays_and_says_how_it_went(repository: Path, tmp_path: Path) -> None:
-    flags = ["--policy", stand(repository), "--num_envs", "3", "--max_steps", "60", "--command", "0", "0", "0", "0.74"]
+    flags = ["--policy", coming_along(repository), "--num_envs", "3", "--max_steps", "60"]
+    flags += ["--command", "0", "0", "0", "0.74"]
     done = play(repository, tmp_path, *flags, "--real-time")
     assert done.returncode == 0, done.stderr
     told = re.search(
@@ -84,10 +85,12 @@ def test_mistakes_are_told_before_anything_is_built(
 
 
 @contextlib.contextmanager
-def playing(repository: Path, folder: Path, port: int) -> Iterator[Path]:
-    """Play the policy that comes along in the browser viewer while the block runs; yields what it prints."""
-    flags = ["--task", "Himloco-G1-Flat-v0", "--device", "cpu", "--viz", "viser", "--port", str(port)]
-    command = [sys.executable, str(repository / PLAY), "--policy", stand(repository), *flags]
+def playing(
+    repository: Path, folder: Path, port: int, policy: str = "g1_stand", task: str = "Himloco-G1-Flat-v0"
+) -> Iterator[Path]:
+    """Play a policy that comes along in the browser viewer while the block runs; yields what it prints."""
+    flags = ["--task", task, "--device", "cpu", "--viz", "viser", "--port", str(port)]
+    command = [sys.executable, str(repository / PLAY), "--policy", coming_along(repository, policy), *flags]
     with (folder / "play.txt").open("w") as output:
         process = subprocess.Popen(
             command,
@@ -134,6 +137,22 @@ def test_a_robot_in_the_browser_follows_a_slider(repository: Path, tmp_path: Pat
             moved = page.wait_for(lambda: max(abs(readings(page)[axis][1]) for axis in ("Forward", "Sideways")) > 0.2)
             assert moved, page.text()
             assert page.wait_for(lambda: darkness(page) > 0.02), "the camera has lost the robot"
+
+
+@pytest.mark.skipif(chromium.EXECUTABLE is None, reason="no Chromium here: apt-get install chromium brings one")
+def test_a_quadruped_in_the_browser_walks_as_fast_as_its_slider_says(repository: Path, tmp_path: Path) -> None:
+    port = free_port()
+    with playing(repository, tmp_path, port, "go2_walk", "Himloco-Go2-Flat-v0") as printed:
+        until_listening(port, printed)
+        with chromium.browse(f"http://127.0.0.1:{port}", tmp_path / "profile") as page:
+            assert page.wait_for(lambda: readings(page).get("Forward")), page.text()
+            assert page.wait_for(lambda: darkness(page) > 0.02, 120.0)
+            assert abs(readings(page)["Forward"][1]) < 0.2
+
+            page.evaluate("document.querySelectorAll('[role=slider]')[0].focus()")
+            while readings(page)["Forward"][0] < 0.6:
+                page.press("ArrowRight", 39)
+            assert page.wait_for(lambda: readings(page)["Forward"][1] > 0.4, 180.0), page.text()
 
 
 def until_listening(port: int, printed: Path) -> None:
