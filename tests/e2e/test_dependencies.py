@@ -72,3 +72,50 @@ def test_an_audits_findings_are_on_the_page(tmp_path: Path) -> None:
     assert "| numpy | 1.2.3 | PYSEC-1, CVE-2 | 1.2.4 |" in page
     assert "\nSo far.\n" in page
     assert dependencies.main([*files[:-1], str(tmp_path / "no/folder.md")]) == 1
+
+
+def test_the_audit_is_of_this_lock_and_of_the_kept_records(repository: Path, tmp_path: Path) -> None:
+    out, docs = tmp_path / "audit.json", repository / "docs"
+    files = ["--records", str(docs / "advisories.json"), "--audit", str(out), "--out", str(tmp_path / "page.md")]
+    assert dependencies.main(files) == 0
+    again = "./himloco.sh -p scripts/dependencies.py --records docs/advisories.json --audit docs/audit.json"
+    assert out.read_text() == (docs / "audit.json").read_text(), again
+    audit = (tmp_path / "page.md").read_text().partition("## Licences")[0].partition("## Audit")[2]
+    assert audit in (docs / "dependencies.md").read_text(), again
+
+
+@pytest.mark.parametrize(
+    ("affected", "fixes"),
+    [
+        ([""], []),
+        (["<1.2.4"], ["1.2.4"]),
+        (["<=1.2.3"], []),
+        ([">=1.3,<1.4", ">=1.2,<1.2.9"], ["1.2.9"]),
+        (["<1.2.3"], None),
+        ([">=1.2.4"], None),
+    ],
+)
+def test_stored_advisories_are_compared_by_their_versions(affected: list[str], fixes: list[str] | None) -> None:
+    record = {"package": "numpy", "id": "A-1", "aliases": ["B-2"], "affected": affected, "date": "2024", "source": "s"}
+    stored = {
+        "looked_for": ["numpy"],
+        "records": [record, {**record, "package": "not-locked"}],
+        "sources": {"s": "somebody's"},
+        "note": ["{records} of {with} of {packages}, not {without}."],
+        "findings": {"A-1": "Ours is safe."},
+        "online": "Ask.",
+    }
+    audit = dependencies.compare(dependencies.read_lock(LOCK), stored)
+    numpy, *others = audit["dependencies"]
+    assert numpy["version"] == "1.2.3"
+    found = [] if fixes is None else [{"id": "A-1", "fix_versions": fixes, "aliases": ["B-2"]}]
+    assert numpy["vulns"] == found
+    assert all("looked for" in other["skip_reason"] for other in others)
+    page = dependencies.page([], audit)
+    assert f"stored advisories looked up 1 of 3 packages and found {len(found)} known" in page
+    assert "\n\n1 of 1 of 3, not 2.\n\n- 1 records of 1 packages, the newest of 2024: somebody's.\n\n" in page
+    assert ("Ours is safe." in page) == bool(found)
+
+
+def test_records_need_a_file_for_what_is_found(tmp_path: Path) -> None:
+    assert dependencies.main(["--records", str(tmp_path / "r"), "--out", str(tmp_path / "p")]) == 2

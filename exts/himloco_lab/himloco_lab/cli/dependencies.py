@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from himloco_lab.cli.errors import FAILURE, CliError, run_command
 from himloco_lab.cli.parser import Parser
@@ -68,13 +70,21 @@ def _write(argv: list[str]) -> None:
     parser.add_argument(
         "--audit", default=None, help="What pip-audit --format json wrote; without it the page says that none was made."
     )
+    parser.add_argument(
+        "--records", default=None, help="Stored advisories to compare the lock with; what is found goes to --audit."
+    )
     parser.add_argument("--note", default="", help="What else is to be said of the audit, in a sentence.")
     args = parser.parse_args(argv)
+    if args.records is not None and args.audit is None:
+        raise CliError("--records needs --audit, the file for what is found")
     try:
         packages = read_lock(Path(args.lock).read_text())
+        if args.records is not None:
+            found = compare(packages, json.loads(Path(args.records).read_text()))
+            Path(args.audit).write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
         audit = None if args.audit is None else json.loads(Path(args.audit).read_text())
         Path(args.out).write_text(page(packages, audit, args.note))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise CliError(f"cannot write the page: {error}", FAILURE) from None
     print(f"[INFO] {len(packages)} packages in {args.out}")
 
@@ -96,6 +106,56 @@ def read_lock(text: str) -> list[Package]:
         elif match := re.match(r"    #(?: via|  ) ([a-z0-9][\w.-]*)$", line):
             asked.append(match[1])
     return packages
+
+
+def compare(packages: Iterable[Package], stored: dict[str, Any]) -> dict[str, Any]:
+    """Return what stored advisories tell of the packages, in pip-audit's format with ``tool`` and ``about`` besides.
+
+    Args:
+        packages: Of the lock.
+        stored: ``looked_for``, names of the packages whose advisories were looked for; ``records``, each with
+            ``package``, ``id``, ``aliases``, ``affected`` (sets of versions as in a requirement, any of which counts),
+            ``date`` and ``source``; what the ``sources`` are; and what is to be said: ``note``, ``findings`` by the
+            advisory, ``online``.
+
+    Raises:
+        ValueError: If a version is none.
+        KeyError: If something is missing.
+    """
+    packages = list(packages)
+    names = {package.name for package in packages}
+    records = [record for record in stored["records"] if record["package"] in names]
+    dependencies: list[dict[str, Any]] = []
+    for package in packages:
+        if package.name not in stored["looked_for"]:
+            dependencies.append({"name": package.name, "skip_reason": "its advisories were not looked for"})
+            continue
+        vulnerabilities = []
+        for record in records:
+            met = _met(record["affected"], package.version) if record["package"] == package.name else []
+            if met:
+                ends = [end.version for affected in met for end in affected if end.operator == "<"]
+                vulnerabilities.append({"id": record["id"], "fix_versions": ends, "aliases": record["aliases"]})
+        dependencies.append({"name": package.name, "version": package.version, "vulns": vulnerabilities})
+    known = {record["package"] for record in records}
+    numbers = {"records": len(records), "with": len(known), "packages": len(names), "without": len(names - known)}
+    about = [sentence.format_map(numbers) for sentence in stored["note"]]
+    for source, text in stored["sources"].items():
+        its = [record for record in records if record["source"] == source]
+        if its:
+            newest = max(record["date"] for record in its)
+            of = len({record["package"] for record in its})
+            about.append(f"- {len(its)} records of {of} packages, the newest of {newest}: {text}.")
+    found = {vulnerability["id"] for entry in dependencies for vulnerability in entry.get("vulns", [])}
+    said = [f"- {sentence}" for advisory, sentence in stored["findings"].items() if advisory in found]
+    about += [*(["What was found:", *said] if said else []), stored["online"]]
+    tool = "A comparison with stored advisories"
+    return {"dependencies": dependencies, "fixes": [], "tool": tool, "about": about}
+
+
+def _met(affected: list[str], version: str) -> list[SpecifierSet]:
+    sets = [SpecifierSet(text) for text in affected]
+    return [one for one in sets if one.contains(Version(version), prereleases=True)]
 
 
 def licence_of(requirement: Requirement) -> str:
@@ -187,7 +247,8 @@ def _audit_lines(audit: dict[str, Any] | None) -> list[str]:
     checked = [entry for entry in entries if "vulns" in entry]
     found = [(entry, vulnerability) for entry in checked for vulnerability in entry["vulns"]]
     lines = [
-        f"pip-audit looked up {len(checked)} of {len(entries)} packages and found {len(found)} known vulnerabilities."
+        f"{audit.get('tool', 'pip-audit')} looked up {len(checked)} of {len(entries)} packages and found {len(found)} "
+        "known vulnerabilities."
     ]
     if found:
         lines += ["", "| package | version | vulnerability | fixed in |", "|---|---|---|---|"]
@@ -195,4 +256,9 @@ def _audit_lines(audit: dict[str, Any] | None) -> list[str]:
         names = ", ".join([vulnerability["id"], *vulnerability.get("aliases", [])])
         fixed = ", ".join(vulnerability.get("fix_versions", [])) or "no version yet"
         lines.append(f"| {entry['name']} | {entry['version']} | {names} | {fixed} |")
+    before = ""
+    for sentence in audit.get("about", []):
+        # the entries of a list stand together, everything else by itself
+        lines += [sentence] if sentence.startswith("- ") and before.startswith("- ") else ["", sentence]
+        before = sentence
     return lines
