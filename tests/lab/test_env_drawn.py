@@ -190,16 +190,24 @@ def test_disturbances_grow_with_survival(on_flat: dict[str, Any]) -> None:
         assert 0.9 * 0.16 * ratio - 1e-6 <= most <= 0.16 * ratio + 1e-6
         command = drawn["command"]
         assert command[:, 3].min() == pytest.approx(0.74 - 0.5 * ratio, abs=0.02)
-        # a quarter of the task's speeds at first
-        share = 0.25 + 0.75 * ratio
+        # six tenths of the task's speeds at first
+        share = 0.6 + 0.4 * ratio
         for axis, (low, high) in enumerate(((-0.8, 1.2), (-0.5, 0.5), (-0.8, 0.8))):
             assert command[:, axis].min() == pytest.approx(share * low, abs=0.05 * share)
             assert command[:, axis].max() == pytest.approx(share * high, abs=0.05 * share)
+        # a third of HOMIE's commands squat; the rest of the fourth that do not move stand
+        resting = (command[:, :3] == 0.0).all(dim=1).float().mean()
+        assert resting == pytest.approx(1 / 6 + ratio / 3, abs=0.04)
+        # HOMIE's weights at the end, and what makes a beginner step at first
+        own = {"tracking_x_vel": 1.5, "tracking_y_vel": 1.0, "no_fly": 0.75, "smoothness": -0.05}
+        first = {"tracking_x_vel": 3.0, "tracking_y_vel": 1.5, "no_fly": 2.5, "smoothness": -0.02}
+        between = {name: (1 - ratio) * first[name] + ratio * own[name] for name in own}
+        assert drawn["weights"] == pytest.approx(between)
         # a push goes `ratio` of the way from 2 m/s to U(-0.5, 0.5)
         low, high = 2.0 - 2.5 * ratio, 2.0 - 1.5 * ratio
         assert drawn["pushed"].min() >= low - 1e-5 and drawn["pushed"].max() <= high + 1e-5
         assert drawn["pushed"].max() - drawn["pushed"].min() > 0.95 * ratio - 1e-5
-    # 399 steps are no interval; 0.9 and 0.86 lift the ratio, 0.8 leaves it, 0.69 and 0.4 take it to 0 and no lower
+    # 399 steps are no interval; 0.9 and 0.76 lift the ratio, 0.7 leaves it, 0.59 and 0.4 take it to 0 and no lower
     assert found["path"] == pytest.approx([0.0, 0.05, 0.1, 0.1, 0.05, 0.0, 0.0])
     assert found["state"]["ratio"] == pytest.approx(0.0)
 

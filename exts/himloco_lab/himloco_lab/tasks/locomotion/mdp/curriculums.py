@@ -175,12 +175,14 @@ class disturbances_by_survival(ManagerTermBase):
     """Start episodes gently, and the rougher the longer they last.
 
     A ratio r from 0 to 1 scales what the task's events and commands throw at a robot: the random velocity and joint
-    positions at a reset, the pushes, how deep a squat may be, and how fast it may be told to move, from
-    ``slowest_share`` of the task's ranges on. At r = 1 they are the task's own. Every ``interval`` environment steps r
-    grows by ``step`` if the episodes that ended since then lasted longer than ``up_share`` of a full one on average,
-    and shrinks if they lasted less than ``down_share``.
+    positions at a reset, the pushes, how often and how deep it squats, and how fast it may be told to move, from
+    ``slowest_share`` of the task's ranges on. Rewards named in ``first_weights`` have that weight at r = 0. At r = 1
+    everything is the task's own. Every ``interval`` environment steps r grows by ``step`` if the episodes that ended
+    since then lasted longer than ``up_share`` of a full one on average, and shrinks if they lasted less than
+    ``down_share``.
 
-    HOMIE has no such curriculum: its 4096 robots see enough lucky starts among the hard ones. A few hundred do not.
+    HOMIE has no such curriculum: its 4096 robots see enough lucky starts among the hard ones, and find out in
+    billions of samples that stepping pays. A few hundred stand instead (docs/training.md).
     """
 
     _env: ManagerBasedRLEnv
@@ -196,12 +198,21 @@ class disturbances_by_survival(ManagerTermBase):
         self._command = cast("GaitCommand", env.command_manager.get_term(str(cfg.params["command_name"])))
         ranges = self._command.cfg.ranges
         self._lowest, self._upright = ranges.height
+        self._squat_share = self._command.cfg.rel_squat_envs
         self._slowest_share = cast("float", cfg.params.get("slowest_share", 0.25))
         self._speeds = {name: getattr(ranges, name) for name in ("lin_vel_x", "lin_vel_y", "ang_vel_z")}
         events = env.event_manager
         names = [name for mode in ("reset", "interval") for name in events.active_terms.get(mode, [])]
         self._events = {name: events.get_term_cfg(name) for name in names}
         self._full: dict[str, dict[str, Any]] = {name: dict(term.params) for name, term in self._events.items()}
+        self._first_weights = cast("dict[str, float]", cfg.params.get("first_weights") or {})
+        unknown = sorted(set(self._first_weights) - set(env.reward_manager.active_terms))
+        if unknown:
+            raise ValueError(
+                f"disturbances_by_survival: first_weights names {', '.join(unknown)}, which this task does not reward;"
+                " take it out, or bring the reward back."
+            )
+        self._weights = {name: env.reward_manager.get_term_cfg(name).weight for name in self._first_weights}
         # Steps since the reset: the environment's own counter starts at random so that time-outs spread out
         self._born = torch.zeros(env.num_envs, dtype=torch.long, device=env.device)
         self._lasted = EndedEpisodes(env)
@@ -218,6 +229,7 @@ class disturbances_by_survival(ManagerTermBase):
         step: float = 0.05,
         interval: int = 400,
         slowest_share: float = 0.25,
+        first_weights: dict[str, float] | None = None,
     ) -> float:
         """Collect the ended episodes and, when it is time, move the ratio.
 
@@ -230,6 +242,7 @@ class disturbances_by_survival(ManagerTermBase):
             step: What is added or taken.
             interval: Environment steps between two checks.
             slowest_share: Share of the task's speeds that is drawn at r = 0.
+            first_weights: Reward term -> its weight at r = 0.
 
         Returns:
             The ratio r.
@@ -244,7 +257,11 @@ class disturbances_by_survival(ManagerTermBase):
         return self.ratio
 
     def _apply(self) -> None:
-        """Scale the events' and the command's ranges by the ratio."""
+        """Scale the events' and the command's ranges, and the weights, by the ratio."""
+        self._command.cfg.rel_squat_envs = self.ratio * self._squat_share
+        for name, first in self._first_weights.items():
+            weight = first + self.ratio * (self._weights[name] - first)
+            self._env.reward_manager.get_term_cfg(name).weight = weight
         self._command.cfg.ranges.height = (
             self._upright - self.ratio * (self._upright - self._lowest),
             self._upright,
