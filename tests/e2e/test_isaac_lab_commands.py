@@ -77,6 +77,6 @@ def test_isaac_labs_own_play_plays_and_exports_what_was_trained(run):
     fused = torch.jit.load(run / "exported" / "policy.pt")
     (name,) = (one.name for one in session.get_inputs())
     for row in history:
-        (actions,) = session.run(None, {name: row[None]})
+        actions = np.asarray(session.run(None, {name: row[None]})[0])
         assert actions.shape == (1, 12)
         np.testing.assert_allclose(fused(torch.from_numpy(row[None])).detach().numpy(), actions, atol=1e-5)

@@ -6,7 +6,8 @@ from isaaclab.envs.mdp import *
 from .actions import CommandedJointPositionActionCfg, DelayedJointPositionActionCfg
 from .base_force import external_force, push_by_force
 from .commands import GaitCommandCfg, HeadingCommandCfg, UpperBodyCommandCfg
-from .curriculums import disturbances_by_survival, terrain_levels_by_tracking, upper_body_ratio
+from .curriculums import terrain_levels_by_tracking, upper_body_ratio
+from .disturbances import disturbances_by_survival
 from .events import (
     push_by_replacing_velocity,
     randomize_masses,
