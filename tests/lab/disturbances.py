@@ -62,4 +62,9 @@ def disturbances(env: Any) -> dict[str, Any]:
         env.common_step_counter += steps
         term.func._born[:] = env.common_step_counter - int(share * env.max_episode_length)
         path.append(term.func(env, everyone, **term.params))
+    found["refused"] = ""
+    try:
+        type(term.func)(term.replace(params={**term.params, "first_weights": {"no_fli": 1.0}}), env)
+    except ValueError as error:
+        found["refused"] = str(error)
     return {**found, "path": path, "state": term.func.state_dict()}

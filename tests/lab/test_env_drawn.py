@@ -210,6 +210,7 @@ def test_disturbances_grow_with_survival(on_flat: dict[str, Any]) -> None:
     # 399 steps are no interval; 0.9 and 0.76 lift the ratio, 0.7 leaves it, 0.59 and 0.4 take it to 0 and no lower
     assert found["path"] == pytest.approx([0.0, 0.05, 0.1, 0.1, 0.05, 0.0, 0.0])
     assert found["state"]["ratio"] == pytest.approx(0.0)
+    assert "first_weights names no_fli" in found["refused"]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts wake-ups in /proc")

@@ -42,6 +42,9 @@ class disturbances_by_survival(ManagerTermBase):
         Args:
             cfg: The configuration of the term.
             env: The environment.
+
+        Raises:
+            ValueError: If ``first_weights`` names what the task has no reward for.
         """
         super().__init__(cfg, env)
         self._command = cast("GaitCommand", env.command_manager.get_term(str(cfg.params["command_name"])))
@@ -54,13 +57,14 @@ class disturbances_by_survival(ManagerTermBase):
         names = [name for mode in ("reset", "interval") for name in events.active_terms.get(mode, [])]
         self._events = {name: events.get_term_cfg(name) for name in names}
         self._full: dict[str, dict[str, Any]] = {name: dict(term.params) for name, term in self._events.items()}
-        self._first_weights = cast("dict[str, float]", cfg.params.get("first_weights") or {})
-        unknown = sorted(set(self._first_weights) - set(env.reward_manager.active_terms))
+        first = cast("dict[str, float]", cfg.params.get("first_weights") or {})
+        unknown = sorted(name for name in first if not hasattr(env.cfg.rewards, name))
         if unknown:
             raise ValueError(
-                f"disturbances_by_survival: first_weights names {', '.join(unknown)}, which this task does not reward;"
-                " take it out, or bring the reward back."
+                f"disturbances_by_survival: first_weights names {', '.join(unknown)}, which is no reward of this task"
             )
+        # A reward that was switched off stays off
+        self._first_weights = {name: first[name] for name in first if name in env.reward_manager.active_terms}
         self._weights = {name: env.reward_manager.get_term_cfg(name).weight for name in self._first_weights}
         # Steps since the reset: the environment's own counter starts at random so that time-outs spread out
         self._born = torch.zeros(env.num_envs, dtype=torch.long, device=env.device)
