@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Training on two machines that are network namespaces: ``python tests/two_nodes.py train|cut|restart FOLDER`` (root).
+"""Training on two machines that are network namespaces: ``python tests/two_nodes.py TRIAL FOLDER`` (root).
 
 Each has its own folder, as machines without a common file system; a pair of virtual Ethernet devices joins them, and
 ``torchrun`` runs in both. What trains is the dummy environment, or with ``--task`` a real one by ``scripts/train.py``.
@@ -9,6 +9,7 @@ Each has its own folder, as machines without a common file system; a pair of vir
 train: both train to the end; only the first writes logs and checkpoints.
 cut: the cable is pulled in the middle; both end with an error, and what was learnt is there.
 restart: the second machine's process is killed; torchrun starts both again, and the run goes on.
+restart_first: the same with the first machine's process, which writes the checkpoints.
 """
 
 from __future__ import annotations
@@ -156,14 +157,16 @@ def wait_for_end(nodes: list[Node], patience: float) -> list[tuple[float | None,
 def trial(what: str, nodes: list[Node], command: list[str], torchrun_may_take: float) -> int:
     """Make one of the trials; return 0 if all went as it should."""
     for node in nodes:
-        node.start(command, restarts=int(what == "restart"))
+        node.start(command, restarts=int(what.startswith("restart")))
     if what != "train":
         wait_for(nodes, r"^it 4/")
     if what == "cut":
         nodes[0].run("ip", "link", "set", nodes[0].device, "down")
-    elif what == "restart":
-        newest = max(nodes[1].workers.values(), key=lambda process: process.create_time())
-        newest.send_signal(signal.SIGKILL)
+    elif what.startswith("restart"):
+        struck = nodes[0 if what == "restart_first" else 1]
+        # the training itself: what it starts, git for one, has its environment too
+        (training,) = (child for child in psutil.Process(struck.process.pid).children() if child.pid in struck.workers)
+        training.kill()
     ends = wait_for_end(nodes, torchrun_may_take if what == "cut" else FAR_TOO_LONG)
     good = True
     for number, (node, (worker, torchrun, code)) in enumerate(zip(nodes, ends, strict=True)):
@@ -186,7 +189,7 @@ def _seconds(value: float | None) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Make a trial."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=("train", "cut", "restart"))
+    parser.add_argument("what", choices=("train", "cut", "restart", "restart_first"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--task", default=None, help="a task for scripts/train.py; the dummy environment without")
     parser.add_argument("--lost_after", default="30", help="of the dummy environment [s]")

@@ -22,6 +22,7 @@ from himloco_lab.tasks.locomotion.config.g1.agents.rsl_rl_him_cfg import G1FlatH
 from himloco_rl.extensions import NotFiniteError
 from himloco_rl.runners import HIMOnPolicyRunner, read_checkpoint, replay
 from himloco_rl.runners.environment_state import episodes_state_dict
+from himloco_rl.runners.episode_memory import memory_state_dict
 
 BROKEN = 5
 """The robot whose velocity becomes NaN."""
@@ -40,6 +41,10 @@ def state_of(env: Any) -> dict[str, torch.Tensor]:
         "origins": env.scene.env_origins,
         "tracking": env.reward_manager._episode_sums["tracking_x_vel"],
         "steps": torch.tensor(env.common_step_counter),
+        "velocity_target": env.scene["robot"].actuators.target_command.velocity.torch,
+        "observation": env.obs_buf["policy"],
+        "command": env.command_manager.get_command("base_velocity"),
+        **memory_state_dict(env)["tensors"],
     }
     return {name: value.clone() for name, value in state.items()}
 
@@ -83,6 +88,8 @@ def survive(env: Any) -> dict[str, object]:
     runner.load(str(path))
     loaded = state_of(env)
     found: dict[str, object] = {"saved": saved, "walked": walked, "loaded": loaded}
+    found["remembered"] = list(memory_state_dict(env)["tensors"])
+    found["logged"] = [read_checkpoint(path)["environment_state"]["memory"]["log"], memory_state_dict(env)["log"]]
     found["returns"] = [returns, list(read_checkpoint(path)["logger_state"]["returns"])]
     runner.learn(1)
     found["went_on"] = runner.current_learning_iteration

@@ -43,6 +43,12 @@ def test_robots_go_on_where_they_were(found: dict[str, Any]) -> None:
         assert torch.equal(loaded[name], saved[name]), name
     for name in ("position", "velocity", "joint_position", "joint_velocity"):
         torch.testing.assert_close(loaded[name], saved[name], atol=1e-4, rtol=1e-4, msg=name)
+    for name in ("velocity_target", "observation", "command", *found["remembered"]):
+        assert torch.equal(loaded[name], saved[name]), name
+    assert not torch.equal(saved["observation"], walked["observation"])
+    kinds = {name.split("/")[0] for name in found["remembered"]}
+    assert kinds == {"actions", "action", "frames", "command", "reward", "event"}
+    assert found["logged"][0] == found["logged"][1] != {}
     assert len(set(saved["levels"].tolist())) > 1  # not where all of them begin
     assert found["returns"][0] == found["returns"][1]
     assert found["went_on"] == 3

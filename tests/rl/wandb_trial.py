@@ -1,11 +1,13 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Weights & Biases' own client behind a broken network: ``python tests/rl/wandb_trial.py closed|dies|killed FOLDER``.
+"""Weights & Biases' own client behind a broken network: ``python tests/rl/wandb_trial.py TRIAL FOLDER``.
 
-closed: nobody listens at the server's address. dies: a stand-in for the server takes the run's start and then goes.
-killed: the client's process that sends what is logged is killed. Needs the package wandb, which is not locked: install
-it into a folder of its own and name that last in PYTHONPATH. As root it runs in a network namespace of its own.
+closed: nobody listens at the server's address. stopped: nor here, and SIGTERM comes when the client begins to wait.
+silent: somebody listens and never answers, and SIGTERM comes. dies: a stand-in for the server takes the run's start and
+then goes. killed: the client's process that sends what is logged is killed. Needs the package wandb, which is not
+locked: install it into a folder of its own and name that last in PYTHONPATH. As root it runs in a network namespace of
+its own.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import argparse
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -101,6 +104,15 @@ def kill_later() -> None:
             print("TRIAL: wandb-core is killed", flush=True)
 
 
+def stop_later(folder: Path) -> None:
+    """Send SIGTERM to this process when the client begins to wait, and note when."""
+    while not any(folder.glob("wandb/wandb/run-*")):
+        time.sleep(0.1)
+    (folder / "signalled").write_text(f"{time.monotonic()}")
+    print("TRIAL: SIGTERM", flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 class SlowEnv(WholeDummyEnv):
     """Takes its time, and has a configuration as W&B's writer wants it."""
 
@@ -125,7 +137,7 @@ def train(folder: Path) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("trial", choices=("closed", "dies", "killed"))
+    parser.add_argument("trial", choices=("closed", "stopped", "silent", "dies", "killed"))
     parser.add_argument("folder", type=Path)
     args = parser.parse_args()
     folder = args.folder.absolute()
@@ -134,10 +146,18 @@ def main() -> int:
         start = time.monotonic()
         code = subprocess.run(inside, env={**os.environ, "HIMLOCO_TRIAL": "inside"}, check=False).returncode
         saved = sorted(path.name for path in folder.glob("model_*.pt"))
+        if (folder / "signalled").is_file():
+            print(f"TRIAL: ended {time.monotonic() - float((folder / 'signalled').read_text()):.1f} s after SIGTERM")
         print(f"TRIAL: exit code {code} after {time.monotonic() - start:.0f} s; saved: {', '.join(saved)}")
         return code
     folder.mkdir(parents=True, exist_ok=True)
-    port = 9 if args.trial == "closed" else serve(LIFE if args.trial == "dies" else 1e6).server_address[1]
+    listening = socket.create_server(("127.0.0.1", 0))  # the kernel takes the connections, and nobody answers
+    if args.trial in ("dies", "killed"):
+        port = serve(LIFE if args.trial == "dies" else 1e6).server_address[1]
+    else:
+        port = listening.getsockname()[1] if args.trial == "silent" else 9
+    if args.trial in ("stopped", "silent"):
+        threading.Thread(target=stop_later, args=(folder,), daemon=True).start()
     if args.trial == "killed":
         threading.Thread(target=kill_later, daemon=True).start()
     places = {name: str(folder / "wandb") for name in ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR")}

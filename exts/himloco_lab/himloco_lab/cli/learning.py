@@ -175,15 +175,16 @@ def _learn(
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
     if runner.stopped_by:
-        return _stopped(plan, runner.stopped_by)
+        return _stopped(plan, runner)
     if plan.rank == 0:
         print(f"[INFO] Trained for {time.time() - start:.1f} s; checkpoints are in {log_dir}")
     return 0
 
 
-def _stopped(plan: Plan, number: int) -> int:
+def _stopped(plan: Plan, runner: HIMOnPolicyRunner) -> int:
     """Say how a run that a signal ended goes on, and return its exit code; the first process speaks for all."""
     if plan.rank > 0:
         return 0
-    print(f"[INFO] Stopped by {signal.Signals(number).name}; --resume continues the run")
-    return STOPPED + number
+    ahead = "the run has no checkpoint yet" if runner.last_saved is None else "--resume continues the run"
+    print(f"[INFO] Stopped by {signal.Signals(runner.stopped_by).name}; {ahead}")
+    return STOPPED + runner.stopped_by

@@ -7,7 +7,8 @@ The protocol, found by duck typing on ``env.unwrapped``:
 
 1. ``himloco_state_dict()`` and ``himloco_load_state_dict(state)``, if offered, say everything.
 2. Otherwise, for managers as Isaac Lab has them: ``common_step_counter``, every curriculum and command term that
-   offers ``state_dict()`` and ``load_state_dict(state)``, and where the robots are in their episodes.
+   offers ``state_dict()`` and ``load_state_dict(state)``, where the robots are in their episodes, and what the managers
+   remember of them (see :mod:`.episode_memory`).
 
 A state holds numbers, strings, booleans, None and tensors, in dictionaries, lists and tuples: what ``torch.load`` reads
 back with ``weights_only=True``.
@@ -20,6 +21,8 @@ from typing import Any
 
 import torch
 
+from .episode_memory import load_memory_state_dict, memory_state_dict
+
 
 def environment_state_dict(env: Any) -> dict[str, Any]:
     """State of an environment's curricula and episodes; empty if it has none."""
@@ -31,6 +34,8 @@ def environment_state_dict(env: Any) -> dict[str, Any]:
         state["common_step_counter"] = int(base.common_step_counter)
     state["terms"] = {name: term.state_dict() for name, term in _stateful_terms(base)}
     state["episodes"] = episodes_state_dict(env)
+    if state["episodes"]:
+        state["memory"] = memory_state_dict(base)
     return state
 
 
@@ -59,11 +64,13 @@ def load_environment_state_dict(env: Any, state: dict[str, Any]) -> None:
             base.episode_length_buf[:] = 0
             for sums in base.reward_manager._episode_sums.values():
                 sums.zero_()
-            if len(episodes.get("lengths", ())) == base.num_envs:
+            goes_on = len(episodes.get("lengths", ())) == base.num_envs
+            if goes_on:
                 load_episodes_state_dict(env, episodes)
             else:
                 base.reset()
             _load_terms(base, state)
+            load_memory_state_dict(base, state.get("memory") if goes_on else None)
 
 
 def episodes_state_dict(env: Any) -> dict[str, Any]:
@@ -105,6 +112,9 @@ def load_episodes_state_dict(env: Any, state: dict[str, Any], rows: torch.Tensor
         base.scene.env_origins[ids] = origins
     else:
         base.reset_to(scene, ids, is_relative=True)
+    for articulation in base.scene.articulations.values():
+        # Isaac Lab asks the joints to keep the velocity they had, and no action on positions ever takes that back
+        articulation.actuators.target_command.velocity.torch[ids] = 0.0
     base.episode_length_buf[ids] = state["lengths"].to(base.device)[rows]
     for name, sums in base.reward_manager._episode_sums.items():
         if name in state["reward_sums"]:

@@ -188,7 +188,7 @@ class HIMOnPolicyRunner(RankRunner):
             self.alg.storage.clear()
             if self.logger.writer is not None and self.last_iteration is not None:
                 state = error.dump["state"]  # of before the step: what the robots are now must not be resumed
-                self._sound_state = state if "custom" in state else {"episodes": state}
+                self._sound_state = state if "custom" in state else {"episodes": state, "memory": {}}
                 self._save_in_log_dir()
             now = 0 if self.last_iteration is None else self.last_iteration + 1
             dump = Path(folder) / f"not_finite_{now}.pt"

@@ -28,6 +28,7 @@ class DelayedJointPositionAction(JointPositionAction):
     """
 
     cfg: DelayedJointPositionActionCfg
+    remembers = ("_torque_offset",)
 
     def __init__(self, cfg: DelayedJointPositionActionCfg, env: ManagerBasedRLEnv) -> None:
         """Create the buffers.

@@ -26,6 +26,7 @@ class GaitCommand(CommandTerm):
     """
 
     cfg: GaitCommandCfg
+    remembers: tuple[str, ...] = ("_command", "commanded_distance", "_error_sums", "_steps")
 
     def __init__(self, cfg: GaitCommandCfg, env: ManagerBasedRLEnv) -> None:
         """Create the buffers.

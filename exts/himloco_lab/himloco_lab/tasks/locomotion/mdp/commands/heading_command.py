@@ -27,6 +27,7 @@ class HeadingCommand(GaitCommand):
     """
 
     cfg: HeadingCommandCfg
+    remembers = (*GaitCommand.remembers, "_heading")
 
     def __init__(self, cfg: HeadingCommandCfg, env: ManagerBasedRLEnv) -> None:
         """Create the buffers.

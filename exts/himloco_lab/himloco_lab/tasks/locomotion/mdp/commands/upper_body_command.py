@@ -44,6 +44,7 @@ class UpperBodyCommand(CommandTerm):
     """
 
     cfg: UpperBodyCommandCfg
+    remembers = ("_command", "_target")
 
     def __init__(self, cfg: UpperBodyCommandCfg, env: ManagerBasedRLEnv) -> None:
         """Look up the joints and their limits.

@@ -23,6 +23,8 @@ class action_smoothness_l2(ManagerTermBase):
     Before an episode the action is zero, as in Isaac Lab's action manager: a reset robot holds the default pose.
     """
 
+    remembers = ("_last_previous",)
+
     def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
         super().__init__(cfg, env)
         self._last_previous = torch.zeros_like(env.action_manager.action)

@@ -24,6 +24,8 @@ class joint_acc_policy_step_l2(ManagerTermBase):
     costs nothing: its predecessor belongs to another episode.
     """
 
+    remembers = ("_last_velocity", "_running")
+
     def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
         super().__init__(cfg, env)
         asset_cfg: SceneEntityCfg = cfg.params["asset_cfg"]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class step_air_time(ManagerTermBase):
     """Reward long steps when a foot lands: Σ (t_air - threshold) over landing feet, if a motion is commanded."""
 
+    remembers = ("_landings._flight", "_landings._touched")
+
     def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
         super().__init__(cfg, env)
         self._landings = _detector(env, cfg)
@@ -84,6 +86,8 @@ def swing_clearance(
 
 class landing_foot_tilt(ManagerTermBase):
     """Penalise feet that land tilted against the ground: Σ var(height of the points of the sole) at touchdown."""
+
+    remembers = ("_landings._flight", "_landings._touched")
 
     def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
         super().__init__(cfg, env)
