@@ -26,7 +26,7 @@ def instructions(dockerfile: Path, target: str) -> dict[str, str]:
     """Return a stage's instructions, of several of a kind the last."""
     found: dict[str, str] = {}
     stage = ""
-    for line in DockerfileParser(fileobj=dockerfile.open("rb")).structure:
+    for line in DockerfileParser(str(dockerfile)).structure:
         if line["instruction"] == "FROM":
             stage = line["value"].partition(" AS ")[2]
         elif stage == target:
