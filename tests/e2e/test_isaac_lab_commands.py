@@ -64,6 +64,8 @@ def test_isaac_labs_own_play_plays_and_exports_what_was_trained(run):
         process.wait(5.0)  # it plays until Ctrl-C: what ends before has failed
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGINT)
+    else:
+        pytest.fail("".join(lines)[-3000:] + process.stdout.read()[-3000:])
     lines.append(process.stdout.read())
     code = process.wait(PATIENCE)
     watchdog.cancel()
