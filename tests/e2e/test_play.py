@@ -148,9 +148,12 @@ def test_a_robot_in_the_browser_follows_a_slider(repository: Path, tmp_path: Pat
 
 
 @pytest.mark.skipif(chromium.EXECUTABLE is None, reason="no Chromium here: apt-get install chromium brings one")
-def test_a_quadruped_in_the_browser_walks_as_fast_as_its_slider_says(repository: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("robot", ["Go2", "Go1", "A1"])
+def test_a_quadruped_in_the_browser_walks_as_fast_as_its_slider_says(
+    robot: str, repository: Path, tmp_path: Path
+) -> None:
     port = free_port()
-    with playing(repository, tmp_path, port, "go2_walk", "Himloco-Go2-Flat-v0") as printed:
+    with playing(repository, tmp_path, port, f"{robot.lower()}_walk", f"Himloco-{robot}-Flat-v0") as printed:
         until_listening(port, printed)
         with chromium.browse(f"http://127.0.0.1:{port}", tmp_path / "profile") as page:
             assert page.wait_for(lambda: readings(page).get("Forward")), page.text()
