@@ -57,6 +57,16 @@ class G1FlatHIMRunnerCfg(G1RoughHIMRunnerCfg):
 
 
 @configclass
+class G1RoughLeanHIMRunnerCfg(G1FlatHIMRunnerCfg):
+    """Himloco-G1-Rough-v0 with ``--agent rsl_rl_lean_cfg_entry_point``: the flat task's learner on rough ground."""
+
+    def __post_init__(self) -> None:
+        """State the difference."""
+        super().__post_init__()
+        self.experiment_name = "himloco_g1_rough"
+
+
+@configclass
 class G1RoughPerceptiveHIMRunnerCfg(G1RoughHIMRunnerCfg):
     """Himloco-G1-Rough-Perceptive-v0: the policy also gets a code of the height scan; the estimator stays blind."""
 
