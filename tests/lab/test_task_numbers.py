@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from isaaclab.managers import ObservationTermCfg
+from isaaclab.utils import class_to_dict
 
 from himloco_lab.cli.overrides import resolve_configs
 from himloco_lab.tasks.locomotion.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg, G1RoughHIMRunnerCfg
@@ -103,7 +104,7 @@ def test_the_lean_learner_of_rough_is_flats_in_roughs_folder() -> None:
     _, lean = resolve_configs("Himloco-G1-Rough-v0", "rsl_rl_lean_cfg_entry_point", [])
     assert lean.experiment_name == "himloco_g1_rough"
     assert (lean.num_steps_per_env, lean.actor.hidden_dims) == (16, [256, 128, 128])
-    assert lean.to_dict() == {**G1FlatHIMRunnerCfg().to_dict(), "experiment_name": "himloco_g1_rough"}
+    assert class_to_dict(lean) == {**class_to_dict(G1FlatHIMRunnerCfg()), "experiment_name": "himloco_g1_rough"}
 
 
 def test_play_mode_is_small_and_quiet(cfg: Any) -> None:
