@@ -148,7 +148,7 @@ def test_a_robot_in_the_browser_follows_a_slider(repository: Path, tmp_path: Pat
 
 
 @pytest.mark.skipif(chromium.EXECUTABLE is None, reason="no Chromium here: apt-get install chromium brings one")
-@pytest.mark.parametrize("robot", ["Go2", "Go1", "A1"])
+@pytest.mark.parametrize("robot", ["Go2", "Go1", "A1", "Aliengo"])
 def test_a_quadruped_in_the_browser_walks_as_fast_as_its_slider_says(
     robot: str, repository: Path, tmp_path: Path
 ) -> None:
