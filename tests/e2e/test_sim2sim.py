@@ -67,7 +67,11 @@ def test_the_policy_that_comes_along_stands(repository: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("name", "speed", "most"),
-    [*[(f"{robot}_walk", 0.5, 0.15) for robot in ("go2", "go1", "a1", "aliengo")], ("g1_walk", 0.5, 0.25)],
+    [
+        *[(f"{robot}_walk", 0.5, 0.15) for robot in ("go2", "go1", "a1", "aliengo")],
+        ("g1_sturdy", 0.5, 0.15),
+        ("g1_walk", 0.5, 0.25),
+    ],
 )
 def test_what_comes_along_walks(repository: Path, tmp_path: Path, name: str, speed: float, most: float) -> None:
     """Half a metre a second for ten seconds in MuJoCo, which it has never seen, without a fall."""

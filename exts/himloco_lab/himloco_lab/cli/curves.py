@@ -21,6 +21,7 @@ CURVES = {
     "velocity_error": ("Loss/estimator_velocity_error", "estimated velocity, error [m/s]"),
     "tracking_error": ("Metrics/base_velocity/error_vel_xy", "velocity, error [m/s]"),
     "disturbances": ("Curriculum/disturbances", "disturbance ratio"),
+    "terrain_level": ("Curriculum/terrain_levels", "mean terrain level"),
     "std": ("Policy/mean_std", "action noise"),
 }
 """Column of the CSV file -> TensorBoard's tag, and what the picture says on the axis."""
@@ -84,8 +85,9 @@ def draw(rows: list[dict[str, float]], path: Path, title: str) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    names = [name for name in CURVES if any(name in row for row in rows)]
-    figure, axes = pyplot.subplots(2, 3, figsize=(12, 6), constrained_layout=True)
+    # one value makes no curve: a run that began with another task's checkpoint tells that task's curricula once
+    names = [name for name in CURVES if sum(name in row for row in rows) > 1]
+    figure, axes = pyplot.subplots(2, max(3, (len(names) + 1) // 2), figsize=(12, 6), constrained_layout=True)
     for axis, name in zip(axes.flat, names, strict=False):
         minutes = [row["minutes"] for row in rows if name in row]
         values = [row[name] for row in rows if name in row]
