@@ -71,6 +71,7 @@ def test_the_policy_that_comes_along_stands(repository: Path, tmp_path: Path) ->
         *[(f"{robot}_walk", 0.5, 0.15) for robot in ("go2", "go1", "a1", "aliengo")],
         ("g1_sturdy", 0.5, 0.15),
         ("g1_walk", 0.5, 0.25),
+        ("g1_rough", 0.5, 0.35),  # slow on level ground
     ],
 )
 def test_what_comes_along_walks(repository: Path, tmp_path: Path, name: str, speed: float, most: float) -> None:
