@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-TASKS = ("Himloco-G1-Flat-v0", "Himloco-G1-Rough-Perceptive-v0", "Himloco-G1-Rough-v0")
+TASKS = tuple(f"Himloco-G1-{kind}-v0" for kind in ("Flat", "Rough-Perceptive", "Rough", "Sturdy"))
 QUADRUPEDS = tuple(
     f"Himloco-{robot}-{kind}-v0" for robot in ("A1", "Aliengo", "Go1", "Go2") for kind in ("Flat", "Rough")
 )
@@ -76,7 +76,7 @@ def test_list_envs_shows_tasks_configurations_and_presets(run):
     result = run("scripts/list_envs.py")
     assert result.returncode == 0, result.stderr
     rows = {line.split()[0]: line for line in result.stdout.splitlines()}
-    for task, name in zip(TASKS, ("G1Flat", "G1RoughPerceptive", "G1Rough"), strict=True):
+    for task, name in zip(TASKS, ("G1Flat", "G1RoughPerceptive", "G1Rough", "G1Sturdy"), strict=True):
         assert f"{name}EnvCfg" in rows[task]
         assert f"{name}HIMRunnerCfg" in rows[task]
         assert "newton_mjwarp, ovphysx, physx" in rows[task]

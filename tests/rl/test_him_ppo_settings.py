@@ -43,6 +43,24 @@ def test_the_desired_kl_shrinks_geometrically(schedule: str, updates: int, targe
     assert algorithm.learning_rate == 1.0e-3 or schedule == "adaptive"
 
 
+@pytest.mark.parametrize("schedule", ["interleaved", "after"])
+def test_while_the_critic_warms_up_the_policy_holds_still(schedule: str) -> None:
+    algorithm = build(critic_warmup_updates=2, estimator_schedule=schedule, symmetry_cfg=SYMMETRY, desired_kl=0.01)
+    actor, held = algorithm.actor, ("mlp.", "distribution.", "estimator.encoder.")
+    for number in range(1, 4):
+        before = {"critic": copy.deepcopy(algorithm.critic.state_dict()), "actor": copy.deepcopy(actor.state_dict())}
+        rollout(algorithm, seed=number)
+        algorithm.update()
+        assert all(not torch.equal(value, before["critic"][key]) for key, value in algorithm.critic.named_parameters())
+        changed = {key for key, value in actor.named_parameters() if not torch.equal(value, before["actor"][key])}
+        every = {key for key, _ in actor.named_parameters()}
+        assert changed == (every if number == 3 else {key for key in every if not key.startswith(held)})
+        if number < 3:  # while nothing moves there is no divergence to follow; then it begins with the smallest steps
+            assert algorithm.learning_rate == (1.0e-3 if number == 1 else 1.0e-5)
+    state = algorithm.optimizer.state[next(actor.mlp.parameters())]
+    assert state["step"] == 3 * 8  # in each of 3 updates: the optimizer has known the gradients from the start
+
+
 def test_a_checkpoint_continues_bit_for_bit() -> None:
     one = build(symmetry_cfg=SYMMETRY, final_desired_kl=0.001, desired_kl_updates=5)
     rollout(one)
@@ -68,6 +86,7 @@ def test_a_checkpoint_continues_bit_for_bit() -> None:
     [
         ({"final_desired_kl": 0.0}, "final_desired_kl is 0.0"),
         ({"final_desired_kl": 0.01, "desired_kl_updates": 0}, "desired_kl_updates is 0"),
+        ({"critic_warmup_updates": -1}, "critic_warmup_updates is -1"),
         ({"final_desired_kl": 0.01, "schedule": "fixed"}, "final_desired_kl needs desired_kl"),
         ({"num_mini_batches": 33}, r"num_mini_batches is 33.*32 samples \(4 steps x 8 environments\)"),
         ({"estimator_schedule": "after", "estimator_num_mini_batches": 40}, "estimator_num_mini_batches is 40"),

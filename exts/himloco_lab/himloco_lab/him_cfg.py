@@ -79,6 +79,10 @@ class HIMAlgorithmCfg(RslRlPpoAlgorithmCfg):
     desired_kl_updates: int = 1
     """Updates within which it does; one more is done in every iteration."""
 
+    critic_warmup_updates: int = 0
+    """Updates at first in which the policy and what it reads of the estimator hold still: a critic that is new beside
+    a policy that is not must learn what it is worth before it may change it."""
+
     check_finite: bool = True
     """Whether to look for NaN and infinity in what the environment returns and in the losses."""
 

@@ -40,6 +40,7 @@ from himloco_lab.cli.plan import Plan
 from himloco_lab.cli.restarts import remember_folder
 from himloco_lab.cli.run_folder import claim, iterations_left, write_configs
 from himloco_lab.cli.runs import log_root, make_run_folder, read
+from himloco_lab.cli.starting import check_start, is_exported
 from himloco_lab.cli.workers import Workers
 
 if TYPE_CHECKING:
@@ -86,8 +87,11 @@ def _check_checkpoint(plan: Plan) -> int:
     """See that the checkpoint fits, if there is one, and return the number of iterations to make."""
     if plan.resume_path is None:
         return plan.agent_cfg.max_iterations
-    contents = read(plan.resume_path)
     settings = cast("dict", to_dict(plan.agent_cfg))
+    if is_exported(plan.resume_path):
+        check_start(plan.resume_path, plan.args.task, plan.env_cfg, settings)
+        return plan.agent_cfg.max_iterations
+    contents = read(plan.resume_path)
     check_fit(plan.resume_path, contents, plan.args.task, plan.env_cfg, settings)
     if not plan.continues:
         return plan.agent_cfg.max_iterations

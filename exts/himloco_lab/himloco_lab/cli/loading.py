@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from himloco_lab.cli.arguments import OLDEST_FIRST
 from himloco_lab.cli.errors import FAILURE, CliError
 from himloco_lab.cli.runs import recorded_agent
+from himloco_lab.cli.starting import start_from
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
     from himloco_lab.playing.policies import EnvPolicy
     from himloco_rl.runners import HIMOnPolicyRunner
+
+CHECKPOINT_BEGIN = b"PK"
+"""First bytes of torch's files, which are ZIP archives."""
 
 SETTINGS = ("obs_groups", "clip_actions", "actor", "critic", "algorithm")
 """What the checkpoint's own run says about the networks, whatever the task says today."""
@@ -159,6 +163,8 @@ def load_for_all(
 ) -> None:
     """Load the first process's checkpoint, if it has one, in every process: other machines need not have its folder.
 
+    An exported policy (ONNX) is as good, but brings the actor alone.
+
     Args:
         runner: Where to.
         checkpoint: The file; None for none, and in all processes but the first.
@@ -169,7 +175,11 @@ def load_for_all(
         CliError: If networks or parts are not what the runner has.
     """
     data = runner.bytes_of_first(b"" if checkpoint is None else checkpoint.read_bytes())
-    if checkpoint is not None:
+    if data and not data.startswith(CHECKPOINT_BEGIN):
+        if checkpoint is not None:
+            print(f"[INFO] Starting from the policy {checkpoint}: critic and optimizers are new")
+        start_from(runner.alg.actor, data, str(checkpoint or "the policy of the first process"), task)
+    elif checkpoint is not None:
         print(f"[INFO] Continuing from {checkpoint}")
         load_checkpoint(runner, checkpoint, task, load_cfg)
     elif data:

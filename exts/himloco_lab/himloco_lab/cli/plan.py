@@ -26,6 +26,7 @@ from himloco_lab.cli.registry import find_task
 from himloco_lab.cli.restarts import earlier_checkpoint
 from himloco_lab.cli.run_folder import continues
 from himloco_lab.cli.runs import find_checkpoint, find_resumed_checkpoint, log_root
+from himloco_lab.cli.starting import find_exported, is_exported
 from himloco_lab.cli.workers import choose_processes
 
 
@@ -40,7 +41,7 @@ class Plan:
     agent_cfg: Any
     """Configuration of the learner."""
     resume_path: Path | None
-    """Checkpoint to continue from; the first process's counts for all."""
+    """Checkpoint to continue from, or exported policy to start from; the first process's counts for all."""
     rank: int
     """Number of this process among those of a distributed run; only rank 0 writes."""
     processes: int = 1
@@ -108,4 +109,6 @@ def _find_resume_path(args: argparse.Namespace, agent_cfg: Any) -> tuple[Path | 
         return find_resumed_checkpoint(root, args.load_run or agent_cfg.load_run, agent_cfg.load_checkpoint), True
     if selector is None:
         return None, False
+    if is_exported(selector):
+        return find_exported(selector), False
     return find_checkpoint(selector, root, task=args.task, agent_entry=args.agent), False

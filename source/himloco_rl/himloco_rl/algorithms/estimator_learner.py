@@ -14,6 +14,7 @@ from himloco_rl.models import HIMActor
 from himloco_rl.storage import HIMBatch, HIMRolloutStorage
 
 from .batch_rows import autocast, rows
+from .kl_target import holding
 from .metric_means import MetricMeans
 from .ranks import Ranks
 
@@ -84,15 +85,16 @@ class EstimatorLearner:
                 loss = self._loss(velocity, latent, batch.next_estimator)
         return features[:wanted].float(), loss
 
-    def step(self, loss: torch.Tensor | None) -> None:
-        """Descend on what :meth:`estimate` returned."""
+    def step(self, loss: torch.Tensor | None, holds_encoder: bool = False) -> None:
+        """Descend on what :meth:`estimate` returned; if asked for, leave what the policy reads as it is."""
         assert loss is not None
         self.optimizer.zero_grad()
         loss.backward()
         self.ranks.mean_gradients(self.estimator.parameters())
         norm = nn.utils.clip_grad_norm_(self.estimator.parameters(), self.max_grad_norm)
         self.metrics.add(estimator_grad_norm=norm)
-        self.optimizer.step()
+        with holding(self.estimator.encoder.parameters(), holds_encoder):
+            self.optimizer.step()
 
     @torch.no_grad()
     def freeze_features(self, storage: HIMRolloutStorage, policy_copies: int) -> None:

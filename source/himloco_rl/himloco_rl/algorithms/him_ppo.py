@@ -23,7 +23,7 @@ from .batch_rows import autocast, rows
 from .compilation import compile_networks
 from .estimator_learner import EstimatorLearner
 from .him_setup import build_parts, check_count, make_optimizer, velocity_target
-from .kl_target import KLTarget
+from .kl_target import KLTarget, holding
 from .metric_means import MetricMeans
 from .ranks import Ranks, noticing_loss
 
@@ -182,20 +182,20 @@ class HIMPPO(PPO):
                     features, loss = estimator.estimate(batch, policy_copies, epoch < self.estimator_num_epochs)
                     self._policy_step(batch, features)
                     if loss is not None:
-                        estimator.step(loss)
+                        estimator.step(loss, self.kl_target.holds_still)
         else:
             estimator.freeze_features(self.storage, policy_copies)
             for batch in self.storage.mini_batches(self.num_mini_batches, self.num_learning_epochs):
                 self._policy_step(batch, estimator.frozen_features(batch, policy_copies))
             for batch in self.storage.mini_batches(self.estimator_num_mini_batches, self.estimator_num_epochs):
-                estimator.step(estimator.estimate(batch, 0, True)[1])
+                estimator.step(estimator.estimate(batch, 0, True)[1], self.kl_target.holds_still)
 
         observations = self.storage.observations.flatten(0, 1)
         with noticing_loss(self.ranks.world_size > 1):  # over the observations of all processes
             self.actor.update_normalization(observations)
             self.critic.update_normalization(observations)
         self.storage.clear()
-        self.kl_target.updates += 1
+        self.learning_rate = self.kl_target.count_update(self.learning_rate)
         return self._metrics.means(self.check_finite)
 
     def _policy_step(self, batch: HIMBatch, features: torch.Tensor) -> None:
@@ -249,7 +249,8 @@ class HIMPPO(PPO):
         self.ranks.mean_gradients(self.policy_parameters)
         nn.utils.clip_grad_norm_([*self.actor.policy_parameters()], self.max_grad_norm)
         nn.utils.clip_grad_norm_(self.critic.parameters(), self.max_grad_norm)
-        self.optimizer.step()
+        with holding(self.actor.policy_parameters(), self.kl_target.holds_still):
+            self.optimizer.step()
 
     def _mirror_losses(self, outputs: torch.Tensor, values: torch.Tensor, real: int) -> torch.Tensor:
         """c_a L_a + c_v L_v (HOMIE); measured only, if the mirror loss is off. Rows as in :meth:`_policy_step`."""

@@ -21,6 +21,7 @@ The configuration is rsl_rl's dictionary with these additions (defaults shown)::
         "estimator_max_grad_norm": 10.0,
         "estimator_num_epochs": None,           # None: num_learning_epochs
         "estimator_num_mini_batches": None,     # None: num_mini_batches; only with "after"
+        "critic_warmup_updates": 0,             # at first, updates in which the policy holds still
         "check_finite": True,
         "symmetry_cfg": None,                   # or the fields of himloco_rl.extensions.MirrorSettings
     }
@@ -66,6 +67,7 @@ def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) 
         arguments.get("desired_kl", 0.01) if follows else None,
         arguments.pop("final_desired_kl", None),
         arguments.pop("desired_kl_updates", 1),
+        arguments.pop("critic_warmup_updates", 0),
     )
     layout = ObservationLayout.from_env(env)
     layout.check(obs)

@@ -5,10 +5,32 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable, Iterator
+
 import torch
+from torch import nn
 
 LOWEST, HIGHEST, FACTOR = 1.0e-5, 1.0e-2, 1.5
 """Bounds of the learning rate and its change per minibatch; rsl_rl's and legged_gym's."""
+
+
+@contextlib.contextmanager
+def holding(parameters: Iterable[nn.Parameter], is_held: bool) -> Iterator[None]:
+    """Undo what an optimizer's step in the block does to *parameters*; its moments know of their gradients then.
+
+    Without, the first steps after a time of rest would have the full learning rate in every parameter.
+
+    Args:
+        parameters: What is to stay as it is.
+        is_held: Otherwise nothing is undone.
+    """
+    held = [*parameters] if is_held else []
+    kept = [parameter.detach().clone() for parameter in held]
+    yield
+    with torch.no_grad():
+        for parameter, value in zip(held, kept, strict=True):
+            parameter.copy_(value)
 
 
 class KLTarget:
@@ -18,27 +40,36 @@ class KLTarget:
     within few samples, and small ones are needed to stand long (docs/training.md).
     """
 
-    def __init__(self, start: float | None, end: float | None = None, num_updates: int = 1) -> None:
+    def __init__(self, start: float | None, end: float | None = None, num_updates: int = 1, warmup: int = 0) -> None:
         """Initialize the target.
 
         Args:
             start: δ_0, None for a fixed learning rate.
             end: δ_end, None for δ_0 throughout.
             num_updates: U, updates until δ_end is reached.
+            warmup: Updates at first in which the policy is to hold still.
 
         Raises:
-            ValueError: If a divergence is not positive, or num_updates is less than 1.
+            ValueError: If a divergence is not positive, num_updates is less than 1, or warmup is negative.
         """
         for name, value in (("desired_kl", start), ("final_desired_kl", end)):
             if value is not None and not value > 0.0:
                 raise ValueError(f"algorithm.{name} is {value}; it must be positive, or None.")
         if num_updates < 1:
             raise ValueError(f"algorithm.desired_kl_updates is {num_updates}; it must be at least 1.")
+        if warmup < 0:
+            raise ValueError(f"algorithm.critic_warmup_updates is {warmup}; it must be at least 0.")
         if end is not None and start is None:
             raise ValueError("algorithm.final_desired_kl needs desired_kl and schedule='adaptive'.")
         self._start, self._end, self._num_updates = start, end, num_updates
+        self._warmup = warmup
         self.updates = 0
         """u, the updates that are done."""
+
+    @property
+    def holds_still(self) -> bool:
+        """Whether this update belongs to the critic alone."""
+        return self.updates < self._warmup
 
     @property
     def value(self) -> float | None:
@@ -47,10 +78,15 @@ class KLTarget:
             return self._start
         return self._start * (self._end / self._start) ** min(self.updates / self._num_updates, 1.0)
 
+    def count_update(self, learning_rate: float) -> float:
+        """Return the learning rate for the next update: the smallest where the policy's first one follows its rest."""
+        self.updates += 1
+        return LOWEST if self._warmup == self.updates else learning_rate
+
     def adapt(self, learning_rate: float, divergence: torch.Tensor) -> float:
         """Return the learning rate for the next step: ÷ 1.5 above 2 δ_u, × 1.5 below ½ δ_u, within bounds."""
         target = self.value
-        if target is None:
+        if target is None or self.holds_still:
             return learning_rate  # without waiting for the divergence
         measured = divergence.item()
         if measured > 2.0 * target:

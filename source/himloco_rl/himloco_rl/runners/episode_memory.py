@@ -76,6 +76,7 @@ def _remembered(base: Any) -> Iterator[tuple[str, torch.Tensor]]:
     names = base.event_manager.active_terms.get("interval", [])
     for name, time_left in zip(names, base.event_manager._interval_term_time_left, strict=False):
         yield f"event/{name}", time_left
+        yield from _of_term(f"event/{name}", base.event_manager.get_term_cfg(name).func)
 
 
 def _of_term(name: str, term: Any, known: tuple[str, ...] = ()) -> Iterator[tuple[str, torch.Tensor]]:

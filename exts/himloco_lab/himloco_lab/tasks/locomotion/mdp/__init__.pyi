@@ -15,6 +15,7 @@ from .events import (
     reset_joints_around_default,
 )
 from .observations import height_command, terrain_scan, velocity_command
+from .punches import punch_links
 from .speed_curriculum import forward_range_by_tracking
 from .speed_share import speed_share_by_tracking
 from .terminations import contact_force_above, terrain_left_alive, time_out_alive
@@ -31,6 +32,7 @@ __all__ = [
     "external_force",
     "forward_range_by_tracking",
     "height_command",
+    "punch_links",
     "push_by_force",
     "push_by_replacing_velocity",
     "randomize_masses",

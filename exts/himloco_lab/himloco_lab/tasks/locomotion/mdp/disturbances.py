@@ -13,6 +13,7 @@ from isaaclab.managers import CurriculumTermCfg, ManagerTermBase
 
 from .ended_episodes import EndedEpisodes
 from .events import push_by_replacing_velocity, reset_joints_around_default
+from .punches import punch_links
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
@@ -124,7 +125,7 @@ class disturbances_by_survival(ManagerTermBase):
             setattr(self._command.cfg.ranges, name, (share * low, share * high))
         for name, term in self._events.items():
             full = self._full[name]
-            if term.func is push_by_replacing_velocity:
+            if term.func is push_by_replacing_velocity or isinstance(term.func, punch_links):
                 term.params["strength"] = self.ratio * full.get("strength", 1.0)
             elif term.func is reset_joints_around_default:
                 term.params["scale_range"] = tuple(1.0 + self.ratio * (bound - 1.0) for bound in full["scale_range"])

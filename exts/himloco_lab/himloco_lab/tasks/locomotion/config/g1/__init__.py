@@ -12,7 +12,7 @@ _SHARED = {
     "default_robot_entry_point": f"{__name__}.default_robot:ROBOT",
 }
 
-register_tasks("G1", __name__, ("Flat", "Rough-Perceptive"), **_SHARED)
+register_tasks("G1", __name__, ("Flat", "Rough-Perceptive", "Sturdy"), **_SHARED)
 register_tasks(
     "G1",
     __name__,

@@ -75,3 +75,22 @@ class G1RoughPerceptiveHIMRunnerCfg(G1RoughHIMRunnerCfg):
         self.experiment_name = "himloco_g1_rough_perceptive"
         self.obs_groups = {**self.obs_groups, "actor": ["policy", "height_scan"]}
         self.actor.terrain_cfg = {"group": "height_scan", "hidden_dims": [128, 64], "latent_dim": 32}
+
+
+@configclass
+class G1SturdyHIMRunnerCfg(G1FlatHIMRunnerCfg):
+    """Himloco-G1-Sturdy-v0: the flat task's networks, from ``--checkpoint policy.onnx`` on."""
+
+    def __post_init__(self) -> None:
+        """State the differences."""
+        super().__post_init__()
+        self.experiment_name = "himloco_g1_sturdy"
+        self.num_steps_per_env = 24
+        # It walks: little noise, small steps, and HOMIE's horizon, as a blow's end is seconds away.
+        self.actor.distribution_cfg = _Gaussian(init_std=0.3)
+        self.algorithm.desired_kl, self.algorithm.final_desired_kl = 0.01, None
+        self.algorithm.entropy_coef = 0.002
+        self.algorithm.gamma, self.algorithm.lam = 0.99, 0.95
+        # The file has no critic, nor what the estimator's latent is compared with.
+        self.algorithm.critic_warmup_updates = 50
+        self.algorithm.estimator_learning_rate = 2.0e-4
