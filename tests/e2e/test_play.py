@@ -158,12 +158,13 @@ def test_a_quadruped_in_the_browser_walks_as_fast_as_its_slider_says(
         with chromium.browse(f"http://127.0.0.1:{port}", tmp_path / "profile") as page:
             assert page.wait_for(lambda: readings(page).get("Forward")), page.text()
             assert page.wait_for(lambda: darkness(page) > 0.02, 120.0)
-            assert abs(readings(page)["Forward"][1]) < 0.2
+            # an episode begins with up to 0.5 m/s in any direction, which the robot has to lose first
+            assert page.wait_for(lambda: abs(readings(page)["Forward"][1]) < 0.2, 120.0), page.text()
 
             page.evaluate("document.querySelectorAll('[role=slider]')[0].focus()")
             page.press("End", 35)
             assert page.wait_for(lambda: commanded(page, "Forward") == 1.0), page.text()
-            assert page.wait_for(lambda: readings(page)["Forward"][1] > 0.4, 180.0), page.text()
+            assert page.wait_for(lambda: readings(page)["Forward"][1] > 0.6, 180.0), page.text()
 
 
 def until_listening(port: int, printed: Path) -> None:
