@@ -26,7 +26,8 @@ LIMITS = np.array([[-0.8, -0.5, -0.8], [1.2, 0.5, 0.8]])
 def test_a_recording_survives_its_file_bit_for_bit(tmp_path: Path) -> None:
     draw = np.random.default_rng(1)
     alive, values = draw.random((4, 2)) > 0.5, draw.standard_normal((4, 4, 2))
-    tour = TourRecording(0.02, alive, *values)
+    links = np.full((12, 2), "left_knee_link")
+    tour = TourRecording(0.02, alive, *values, draw.random((12, 2)), draw.random((12, 2)), links)
     shapes = {"measured": (4, 2, 4), "contacts": (4, 2, 2), "pose": (4, 2, 3), "estimate": (4, 2, 3)}
     series = {
         name: draw.standard_normal(shapes.get(name, (4, 2))) for name in [*shapes, "power", "foot_speed", "actions"]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from himloco_lab.evaluation.arena import Push, State
-from himloco_lab.evaluation.tour import TourRecording, run_tour, summarise_tour
+from himloco_lab.evaluation.tour import TourRecording, falls_after_punches, run_tour, summarise_tour
 from himloco_lab.evaluation.tour_plan import ArmWalk, follow, make_plan, punch, reference
 
 LIMITS = np.array([[-0.8, -0.5, -0.8], [1.2, 0.5, 0.8]])
@@ -157,11 +157,47 @@ def test_the_score_has_wilsons_interval() -> None:
     alive = np.ones((2, 10), dtype=bool)
     alive[1, :3] = False
     nothing = np.zeros((2, 10))
-    summary = summarise_tour(TourRecording(0.02, alive, nothing, nothing, nothing, nothing))
+    none = np.zeros((0, 10))
+    summary = summarise_tour(TourRecording(0.02, alive, nothing, nothing, nothing, nothing, none, none, none))
     assert summary["completed"] == pytest.approx(0.7)
     # (0.7 + 1.92/10 -+ 1.96 sqrt(0.021 + 0.96/100)) / 1.384
     assert summary["completed_low"] == pytest.approx(0.397, abs=0.001)
     assert summary["completed_high"] == pytest.approx(0.892, abs=0.001)
+
+
+def test_a_fall_counts_for_the_punch_before_it() -> None:
+    alive = np.ones((100, 4), dtype=bool)  # 2 s
+    alive[75:, 0] = False  # after 1.5 s, and so after its second punch
+    alive[20:, 1] = False  # after 0.4 s, before any punch
+    alive[60:, 2] = False  # after 1.2 s, in the pause after its first one
+    nothing = np.zeros((100, 4))
+    recording = TourRecording(
+        0.02,
+        *(alive, nothing, nothing, nothing, nothing),
+        punch_time=np.array([[0.5, 0.5, 0.5, 0.5], [1.4, 1.4, 1.4, 1.4]]),
+        punch_force=np.array([[50.0, 50.0, 250.0, 599.0], [150.0, 50.0, 50.0, 50.0]]),
+        punch_link=np.array([["left_hip", "torso", "right_hip", "torso"], ["torso", "torso", "torso", "left_hip"]]),
+    )
+    rows = {row.pop("kind"): row for row in falls_after_punches(recording)}
+    assert rows == {
+        "0 to 100 N": {"punches": 2, "falls": 0},  # of robots 0 and 3
+        "100 to 200 N": {"punches": 1, "falls": 1},
+        "200 to 300 N": {"punches": 1, "falls": 1},
+        "300 to 400 N": {"punches": 0, "falls": 0},
+        "400 to 500 N": {"punches": 0, "falls": 0},
+        "500 to 600 N": {"punches": 1, "falls": 0},
+        "hip": {"punches": 3, "falls": 1},
+        "torso": {"punches": 2, "falls": 1},
+    }
+
+
+def test_a_whole_tour_names_its_punches() -> None:
+    found = tour(Puck(6, falls_at=10.01))
+    rows = falls_after_punches(found)
+    links = {row["kind"]: row for row in rows if "N" not in row["kind"]}
+    assert set(links) == {"arm", "leg"}
+    assert sum(row["punches"] for row in links.values()) == 12  # two each in ten seconds
+    assert sum(row["falls"] for row in links.values()) == 6
 
 
 def test_arms_never_rest_and_stay_within_half_of_their_reach() -> None:

@@ -21,6 +21,9 @@ from himloco_lab.cli.errors import FAILURE, CliError
 from himloco_lab.cli.evaluation_plan import Source, Unit
 from himloco_lab.deployment.schema import ManifestError
 
+RECORDING = 2
+"""Counts the changes of what a recording holds."""
+
 _EXPORT = "import sys; from himloco_lab.cli.export import main; sys.exit(main(sys.argv[1:]))"
 
 
@@ -57,7 +60,7 @@ def measure_in_mujoco(args: argparse.Namespace, unit: Unit, folder: Path, bar: P
 
 def _kept(unit: Unit, folder: Path) -> Path:
     """Return the folder of what a unit has done so far; another policy, job or version has another one."""
-    whole = json.dumps([unit.key, unit.settings, importlib.metadata.version("himloco_lab")], sort_keys=True)
+    whole = json.dumps([RECORDING, unit.key, unit.settings, importlib.metadata.version("himloco_lab")], sort_keys=True)
     return folder / "unfinished" / hashlib.sha256(whole.encode()).hexdigest()[:12]
 
 

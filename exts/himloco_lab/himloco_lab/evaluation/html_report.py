@@ -9,7 +9,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from .markdown_report import notes, tables
+from .markdown_report import notes, punches, tables
 from .plots import robustness_pictures, tour_pictures, tracking_pictures
 from .results import Entry, of_suite
 
@@ -30,6 +30,9 @@ def write_html(entries: Sequence[Entry], path: Path, title: str) -> None:
         sections += [f"<p>{html.escape(note)}</p>" for note in notes(suite)]
         for caption, address in draw.get(suite, _no_pictures)(of_suite(entries, suite)):
             sections.append(f'<h3>{html.escape(caption)}</h3><img alt="{html.escape(caption)}" src="{address}">')
+    for entry in of_suite(entries, "tour"):
+        sections.append(f"<h3>{html.escape(f'Falls after punches: {entry["policy"]} in {entry["engine"]}')}</h3>")
+        sections.append(_table(*punches(entry)))
     sections.append("<h2>Settings</h2>")
     for entry in entries:
         settings = ", ".join(f"{key} {value}" for key, value in entry["settings"].items())

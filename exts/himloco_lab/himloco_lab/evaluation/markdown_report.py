@@ -45,7 +45,19 @@ def markdown(entries: Sequence[Entry]) -> str:
             for row in entry["rows"]
         ]
         parts.append(f"## Robustness: {entry['policy']} in {entry['engine']}\n\n" + table(header, rows, words=2))
+    for entry in of_suite(entries, "tour"):
+        parts.append(f"## Tour: {entry['policy']} in {entry['engine']}\n\n" + table(*punches(entry), words=1))
     return "\n\n".join(parts) + "\n"
+
+
+def punches(entry: Entry) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of what a tour's robots fell after; no rows for a result of an earlier version."""
+    rows = [
+        [row["kind"], str(row["punches"]), str(row["falls"]), f"{row['falls'] / max(row['punches'], 1):.0%}"]
+        for row in entry.get("punches", [])
+        if row["punches"]
+    ]
+    return ["punches", "number", "falls before the next", "share"], rows
 
 
 def overview(entries: Sequence[Entry]) -> str:

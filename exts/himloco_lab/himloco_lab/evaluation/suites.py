@@ -18,7 +18,7 @@ from .arena import Arena
 from .metrics import Recording, summarise
 from .recorder import STANDING, record
 from .series import tour_series, tracking_series
-from .tour import TourRecording, run_tour, summarise_tour
+from .tour import TourRecording, falls_after_punches, run_tour, summarise_tour
 from .tour_plan import HELD, PHYSICS_DT, make_plan
 
 
@@ -94,5 +94,6 @@ def load(path: Path) -> Recording | TourRecording:
 def result_of(recording: Recording | TourRecording) -> dict[str, Any]:
     """Return what the report needs: plain numbers, strings and lists."""
     if isinstance(recording, TourRecording):
-        return {"summary": summarise_tour(recording), "series": tour_series(recording)}
+        rows = falls_after_punches(recording)
+        return {"summary": summarise_tour(recording), "punches": rows, "series": tour_series(recording)}
     return {"rows": summarise(recording), "series": tracking_series(recording)}

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,10 @@ from scipy import stats
 
 from .arena import Arena, Array
 from .metrics import masked_mean, mean_and_ci95
-from .tour_plan import DURATION, HELD, ArmWalk, Plan, follow, punch, reference, wrap
+from .tour_plan import DURATION, HELD, PUNCH_LIMIT, ArmWalk, Plan, follow, punch, reference, wrap
+
+FORCES = tuple((float(low), low + 100.0) for low in range(0, round(PUNCH_LIMIT), 100))
+"""Ranges of force that punches are counted in [N]."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,12 @@ class TourRecording:
     """Σ |torque x joint velocity| [W], shape ``[T, R]``."""
     acceleration: Array
     """Root mean square over the joints of the change of joint velocity per time [rad/s²], shape ``[T, R]``."""
+    punch_time: Array
+    """Begin of each punch after the release [s], shape ``[W, R]``."""
+    punch_force: Array
+    """[N], shape ``[W, R]``."""
+    punch_link: Array
+    """Name of the punched link, shape ``[W, R]``."""
 
 
 def run_tour(
@@ -89,12 +98,17 @@ def run_tour(
         kept["yaw_error"].append(np.abs(wrap(pose[:, 2] - target[:, 2])))
         kept["power"].append(state.power)
         kept["acceleration"].append(np.sqrt((change**2).mean(axis=1)) / arena.dt)
-    return TourRecording(arena.dt, **{name: np.stack(values) for name, values in kept.items()})
+    punches = {
+        "punch_time": plan.punch_time.T,
+        "punch_force": np.linalg.norm(plan.punch_force, axis=-1).T,
+        "punch_link": np.array(arena.links)[plan.punch_link].T,
+    }
+    return TourRecording(arena.dt, **{name: np.stack(values) for name, values in kept.items()}, **punches)
 
 
 def join(recordings: Sequence[TourRecording]) -> TourRecording:
     """Return one recording of all robots."""
-    names = ("alive", "position_error", "yaw_error", "power", "acceleration")
+    names = [field.name for field in fields(TourRecording) if field.name != "dt"]
     joined = {name: np.concatenate([getattr(one, name) for one in recordings], axis=1) for name in names}
     return TourRecording(recordings[0].dt, **joined)
 
@@ -129,3 +143,23 @@ def summarise_tour(recording: TourRecording) -> dict[str, Any]:
     for name, values in figures.items():
         found[name], found[f"{name}_ci95"] = mean_and_ci95(values)
     return found
+
+
+def falls_after_punches(recording: TourRecording) -> list[dict[str, Any]]:
+    """Return how many punches there were, and after how many of them the robot fell before the next one came.
+
+    Only punches at robots that stood count, as far as the tour was run. One row for each range of :data:`FORCES`
+    ("0 to 100 N") and for each link, left and right together.
+    """
+    r = recording
+    lived = r.alive.sum(axis=0) * r.dt
+    until = np.vstack([r.punch_time[1:], np.full(r.punch_time.shape[1], np.inf)])
+    came = r.punch_time < lived
+    fell = came & (lived <= until) & ~r.alive[-1]
+    limbs = np.char.replace(np.char.replace(r.punch_link.astype(str), "left_", ""), "right_", "")
+    kinds = [(f"{low:.0f} to {high:.0f} N", (r.punch_force >= low) & (r.punch_force < high)) for low, high in FORCES]
+    kinds += [(limb, limbs == limb) for limb in np.unique(limbs)]
+    return [
+        {"kind": str(kind), "punches": int((came & those).sum()), "falls": int((fell & those).sum())}
+        for kind, those in kinds
+    ]
