@@ -27,7 +27,8 @@ def test_a_recording_survives_its_file_bit_for_bit(tmp_path: Path) -> None:
     draw = np.random.default_rng(1)
     alive, values = draw.random((4, 2)) > 0.5, draw.standard_normal((4, 4, 2))
     links = np.full((12, 2), "left_knee_link")
-    tour = TourRecording(0.02, alive, *values, draw.random((12, 2)), draw.random((12, 2)), links)
+    punches = {"punch_time": draw.random((12, 2)), "punch_force": draw.random((12, 2)), "punch_link": links}
+    tour = TourRecording(0.02, alive, *values, **punches)
     shapes = {"measured": (4, 2, 4), "contacts": (4, 2, 2), "pose": (4, 2, 3), "estimate": (4, 2, 3)}
     series = {
         name: draw.standard_normal(shapes.get(name, (4, 2))) for name in [*shapes, "power", "foot_speed", "actions"]
