@@ -16,7 +16,7 @@ from himloco_lab.cli.overrides import _children
 
 REPOSITORY = Path(__file__).parents[2]
 REFERENCES_OWN = ("train.py", "g1_config.py", "aliengo_config.py")
-TASKS = ("Himloco-G1-Flat-v0", "Himloco-G1-Rough-v0", "Himloco-Go2-Rough-v0")
+TASKS = ("Himloco-G1-Flat-v0", "Himloco-G1-Rough-v0", "Himloco-G1-Sturdy-v0", "Himloco-Go2-Rough-v0")
 PAGES = ("algorithm.md", "coming_from_himloco.md", "differences.md", "rewards.md", "training.md")
 ABBREVIATIONS = {
     "lab/": "exts/himloco_lab/himloco_lab/",

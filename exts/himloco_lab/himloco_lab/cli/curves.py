@@ -22,6 +22,8 @@ CURVES = {
     "tracking_error": ("Metrics/base_velocity/error_vel_xy", "velocity, error [m/s]"),
     "disturbances": ("Curriculum/disturbances", "disturbance ratio"),
     "terrain_level": ("Curriculum/terrain_levels", "mean terrain level"),
+    "arms": ("Curriculum/upper_body_ratio", "arms' ratio"),
+    "falls": ("Episode_Termination/bad_orientation", "share of episodes that end in a fall"),
     "std": ("Policy/mean_std", "action noise"),
 }
 """Column of the CSV file -> TensorBoard's tag, and what the picture says on the axis."""
@@ -98,6 +100,8 @@ def draw(rows: list[dict[str, float]], path: Path, title: str) -> None:
         axis.set_ylabel(CURVES[name][1])
         axis.set_ylim(bottom=0.0)
         axis.grid(alpha=0.3)
+    for axis in axes.flat[len(names) :]:
+        axis.set_axis_off()
     figure.suptitle(title)
     figure.savefig(path, dpi=90)
     pyplot.close(figure)
