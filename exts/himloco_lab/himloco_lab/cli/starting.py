@@ -56,29 +56,29 @@ def check_start(path: Path, task: str, env_cfg: Any, settings: dict[str, Any]) -
     from rsl_rl.utils import resolve_class
     from tensordict import TensorDict
 
+    from himloco_lab.cli.fitting import terms_differ
     from himloco_lab.deployment.files import load_manifest
     from himloco_lab.deployment.schema import ManifestError
+    from himloco_rl.extensions import ObservationGroup, ObservationLayout, ObservationTerm
 
     try:
         manifest = load_manifest(path)
     except ManifestError as error:
         raise CliError(f"--checkpoint {error}", FAILURE) from None
-    groups = settings["obs_groups"]
-    group = getattr(env_cfg.observations, groups["actor"][0])
-    here = [key for key, term in vars(group).items() if hasattr(term, "func")], max(group.history_length or 1, 1)
-    there = [term.name for term in manifest.observation.terms], manifest.observation.history_length
-    if here != there:
-        raise CliError(
-            f"{path} does not fit {task}: it reads {there[1]} frame(s) of {', '.join(there[0])}, and the task gives"
-            f" {here[1]} of {', '.join(here[0])}; name a policy of this task",
-            FAILURE,
-        )
-    widths = dict.fromkeys(groups["estimator"], 1)
-    widths[groups["actor"][0]] = manifest.observation.history_length * manifest.observation.frame_width
-    widths |= dict.fromkeys(groups["actor"][1:], sum(term.width for term in manifest.observation.extra))
+    groups, observation = settings["obs_groups"], manifest.observation
+    history = groups["actor"][0]
+    terms = tuple(ObservationTerm(term.name, term.width) for term in observation.terms)
+    frames = ObservationGroup(history, terms, observation.history_length, "time")
+    layout = ObservationLayout({history: frames}, tuple(manifest.action.joints))
+    difference = terms_differ(layout, env_cfg, {"actor": [history]})
+    if difference:
+        raise _misfit(str(path), task, difference)
+    # the estimator's targets, which the file has nothing of, may have any width
+    widths = {**dict.fromkeys(groups["estimator"], 1), history: frames.dim}
+    widths |= dict.fromkeys(groups["actor"][1:], sum(term.width for term in observation.extra))
     obs = TensorDict({name: torch.zeros(1, width) for name, width in widths.items()}, batch_size=[1])
     actor_class, arguments = resolve_class(copy.deepcopy(settings["actor"]))
-    arguments["history_length"] = manifest.observation.history_length
+    arguments["history_length"] = observation.history_length
     try:
         actor = actor_class(obs, groups, "actor", len(manifest.action.joints), **arguments)
     except (ValueError, TypeError, KeyError, RuntimeError):  # said better when the learner is built
@@ -107,6 +107,8 @@ def start_from(actor: HIMActor, data: bytes, name: str, task: str) -> None:
         if found[key].shape != state[key].shape:
             there, here = list(found[key].shape), list(state[key].shape)
             raise _misfit(name, task, f"layer {key} has shape {there} there and {here} here")
+        if not bool(found[key].isfinite().all()):
+            raise CliError(f"{name} cannot be used: layer {key} is not finite; choose another", FAILURE)
     actor.load_state_dict({**state, **found})
 
 
