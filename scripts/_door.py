@@ -1,14 +1,14 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Opens a command of ``himloco_lab.cli``, or says in one line why this Python cannot."""
+"""Opens a command of ``himloco_lab.commands``, or says in one line why this Python cannot."""
 
 import importlib
 import sys
 
 
 def enter(command: str, *args: str) -> int:
-    """Run ``himloco_lab.cli.<command>.main(*args)`` and return its exit code.
+    """Run ``himloco_lab.commands.<command>.main(*args)`` and return its exit code.
 
     Nothing here needs more than the standard library, so that even a wrong interpreter gets to read what is wrong.
     """
@@ -18,7 +18,7 @@ def enter(command: str, *args: str) -> int:
         print(f"error: {sys.executable} is Python {version}: Isaac Lab 3.0 needs 3.12; run {script}", file=sys.stderr)
         return 1
     try:
-        module = importlib.import_module(f"himloco_lab.cli.{command}")
+        module = importlib.import_module(f"himloco_lab.commands.{command}")
     except ModuleNotFoundError as error:
         # a module of our own that is missing from an installed package is a bug and keeps its traceback
         if (error.name or "").partition(".")[0] in ("himloco_lab", "himloco_rl") and "." in (error.name or ""):

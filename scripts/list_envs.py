@@ -5,4 +5,4 @@
 
 from _door import enter
 
-raise SystemExit(enter("listing"))
+raise SystemExit(enter("list_envs"))

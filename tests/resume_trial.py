@@ -20,7 +20,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from himloco_lab.cli.curves import read_run
+from plot_run import read_run
 
 CURVES = {
     "return": ("Train/mean_reward", "mean return"),

@@ -21,7 +21,7 @@ from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
 from isaaclab_tasks.utils.parse_cfg import load_cfg_from_registry
 
 import himloco_lab.tasks  # noqa: F401 - registers them
-from himloco_rl.runners.environment_state import episodes_state_dict
+from himloco_rl.sim_state.environment_state import episodes_state_dict
 
 WARM_UP = 5
 """Steps that do not count."""

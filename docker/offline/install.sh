@@ -2,7 +2,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Beside the parts that scripts/bundle.py wrote: verifies, joins and installs them, without a network.
+# Beside the parts that tools/bundle.py wrote: verifies, joins and installs them, without a network.
 
 set -euo pipefail
 
@@ -31,7 +31,7 @@ die() {
 # Names the parts that are missing or not what they were.
 verify() {
     local digest name bad=()
-    [[ -r $bundle/SHA256SUMS ]] || die "no SHA256SUMS in $bundle: copy the whole folder that scripts/bundle.py wrote."
+    [[ -r $bundle/SHA256SUMS ]] || die "no SHA256SUMS in $bundle: copy the whole folder that tools/bundle.py wrote."
     parts=()
     while read -r digest name; do
         [[ $name =~ ^(install\.sh|himloco_lab\.part-[0-9]{4})$ && $digest =~ ^[0-9a-f]{64}$ ]] ||

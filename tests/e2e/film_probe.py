@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from himloco_lab.cli import filming, play
+from himloco_lab.commands import play
+from himloco_lab.playing import filming
 
 KEPT: dict[str, list[Any]] = {"engine": [], "drawn": [], "empty": []}
 

@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from himloco_lab.cli.errors import CliError
+from himloco_lab.errors import CliError
 
 _MORE = float(os.environ.get("HIMLOCO_CASES", "1"))
 

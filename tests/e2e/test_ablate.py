@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""``scripts/ablate.py`` from end to end: the variant with the most code of its own, two iterations of four robots."""
+"""``tools/ablate.py`` from end to end: the variant with the most code of its own, two iterations of four robots."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+import ablate
 import pytest
-
-from himloco_lab.cli import ablate
 
 WORDS = ["--variants", "reference", "--seeds", "3", "--samples", "128", "--num_envs", "4", "--disturbances", "none"]
 WORDS += ["env.episode_length_s=0.2"]

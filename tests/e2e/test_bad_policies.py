@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.dummy_rollouts import DummyRollouts
 from isaaclab.utils import to_dict
 from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg
 from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version
 
-from himloco_lab.benchmarks.dummy_rollouts import DummyRollouts
-from himloco_lab.cli import evaluate, export, play
-from himloco_lab.cli.loading import build_runner
-from himloco_lab.tasks.locomotion.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg
+from himloco_lab.commands import evaluate, export, play
+from himloco_lab.runs.loading import build_runner
+from himloco_lab.tasks.velocity.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg
 
 FLAT, ROUGH = "Himloco-G1-Flat-v0", "Himloco-G1-Rough-v0"
 COMMANDS = {"play": play, "evaluate": evaluate, "export": export}

@@ -16,11 +16,10 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import bundle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from himloco_lab.cli import bundle
 
 MODULES = "torch warp isaaclab.envs isaaclab_rl.rsl_rl isaaclab_tasks newton rsl_rl.runners tensorboard".split()
 """What himloco.sh tries after an installation; here empty modules of one small package."""
@@ -91,7 +90,7 @@ class Small:
         (self.clone / "untracked.txt").write_text("stays here")
 
     def bundle(self, out: Path, *arguments: str) -> int:
-        """Make a bundle as scripts/bundle.py does, with packages from the index folder only."""
+        """Make a bundle as tools/bundle.py does, with packages from the index folder only."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(bundle, "_repository", lambda: self.clone)
             patch.setenv("PIP_NO_INDEX", "1")

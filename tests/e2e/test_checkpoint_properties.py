@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from properties import cases, words
 
-from himloco_rl.runners import CheckpointError, read_checkpoint
+from himloco_rl.checkpoints import CheckpointError, read_checkpoint
 
 CONTENTS: dict[str, Any] = {
     "actor_state_dict": {"mlp.0.weight": torch.arange(6.0).reshape(2, 3), "mlp.0.bias": torch.ones(2)},

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from himloco_lab.cli import checks, training
+from himloco_lab.commands import train as training
+from himloco_lab.setup import checks
 
 FLAT = ["--task", "Himloco-G1-Flat-v0"]
 
@@ -25,9 +26,9 @@ def run(monkeypatch, capsys, tmp_path):
     def build(plan, workers):
         pytest.fail("bad input reached the simulation")
 
-    learning = types.ModuleType("himloco_lab.cli.learning")
+    learning = types.ModuleType("himloco_lab.commands.learning")
     learning.execute = build  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "himloco_lab.cli.learning", learning)
+    monkeypatch.setitem(sys.modules, "himloco_lab.commands.learning", learning)
     monkeypatch.setattr(sys, "argv", ["train.py"])
     monkeypatch.chdir(tmp_path)
 

@@ -86,7 +86,10 @@ def test_list_envs_shows_tasks_configurations_and_presets(run):
 
 
 def test_list_envs_without_presets_needs_no_simulator(run):
-    code = "import sys; from himloco_lab.cli.listing import main; main(['--no_presets']); print('torch' in sys.modules)"
+    code = (
+        "import sys; from himloco_lab.commands.list_envs import main;"
+        " main(['--no_presets']); print('torch' in sys.modules)"
+    )
     result = run("-c", code)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "False"

@@ -16,9 +16,10 @@ import torch
 from isaaclab_newton.physics import NewtonCfg
 from isaaclab_ov.physics import OvPhysxCfg
 
-from himloco_lab.cli import machine, workers
-from himloco_lab.cli.plan import Plan, plan_run
-from himloco_lab.cli.workers import Workers
+from himloco_lab.commands import workers
+from himloco_lab.commands.plan import Plan, plan_run
+from himloco_lab.commands.workers import Workers
+from himloco_lab.setup import machine
 
 GB = 1024**3
 
@@ -204,7 +205,7 @@ def test_news_of_a_lost_process_does_not_stop_the_save_that_follows() -> None:
 
 BLOCKED = """
 import subprocess, sys, threading
-from himloco_lab.cli import workers
+from himloco_lab.commands import workers
 workers.PATIENCE = 1.0
 lost = workers.Workers.__new__(workers.Workers)
 lost._failure, lost._lock, lost._is_asked, lost._closing = None, threading.Lock(), False, False

@@ -26,8 +26,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from properties import cases, complaint_of, numbers, values, words
 
-from himloco_lab.cli import arguments, overrides
-from himloco_lab.cli.plan import Plan, plan_run
+from himloco_lab.commands.plan import Plan, plan_run
+from himloco_lab.setup import arguments, overrides
 
 TASK, AGENT = "Himloco-G1-Flat-v0", "rsl_rl_cfg_entry_point"
 PARSERS: dict[str, Callable[[], arguments.Parser]] = {

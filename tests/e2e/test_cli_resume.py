@@ -11,21 +11,21 @@ from typing import Any
 
 import pytest
 import torch
+from benchmarks.dummy_rollouts import DummyRollouts
 from isaaclab.utils import to_dict
 from isaaclab_rl.entrypoints.common import write_run_manifest
 from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg
 from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage] - its documented place
 
-from himloco_lab.benchmarks.dummy_rollouts import DummyRollouts
-from himloco_lab.cli.checks import check_shared_memory
-from himloco_lab.cli.errors import CliError
-from himloco_lab.cli.learning import _check_checkpoint
-from himloco_lab.cli.loading import build_runner
-from himloco_lab.cli.plan import Plan, plan_run
-from himloco_lab.cli.restarts import earlier_checkpoint, remember_folder
-from himloco_lab.cli.run_folder import claim, write_configs
-from himloco_lab.tasks.locomotion.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg
+from himloco_lab.commands.learning import _check_checkpoint
+from himloco_lab.commands.plan import Plan, plan_run
+from himloco_lab.errors import CliError
+from himloco_lab.runs.loading import build_runner
+from himloco_lab.runs.restarts import earlier_checkpoint, remember_folder
+from himloco_lab.runs.run_folder import claim, write_configs
+from himloco_lab.setup.checks import check_shared_memory
+from himloco_lab.tasks.velocity.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg
 
 FLAT, ROUGH = "Himloco-G1-Flat-v0", "Himloco-G1-Rough-v0"
 

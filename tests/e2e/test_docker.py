@@ -130,7 +130,7 @@ def test_services_keep_to_themselves(repository: Path) -> None:
 
 
 def test_services_start_commands_that_exist(repository: Path) -> None:
-    from himloco_lab.cli import arguments
+    from himloco_lab.setup import arguments
 
     services = yaml.safe_load((repository / COMPOSE[0]).read_text())["services"]
     parsers = {"train": arguments.train_parser, "play": arguments.play_parser}

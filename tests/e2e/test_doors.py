@@ -18,10 +18,10 @@ import yaml
 from isaaclab_tasks.utils.parse_cfg import load_cfg_from_registry
 
 import himloco_lab.tasks  # noqa: F401
-from himloco_lab.cli.arguments import play_parser
-from himloco_lab.cli.checks import keep_viewer_here
-from himloco_lab.cli.errors import CliError
-from himloco_lab.cli.runs import recorded_agent
+from himloco_lab.errors import CliError
+from himloco_lab.runs.checkpoints import recorded_agent
+from himloco_lab.setup.arguments import play_parser
+from himloco_lab.setup.checks import keep_viewer_here
 
 EXECUTING = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "code", "codeop"}
 """Modules whose reading executes what is read."""
@@ -145,7 +145,7 @@ def test_no_viewer_is_added_that_nobody_asked_for() -> None:
 
 def test_every_command_that_opens_a_simulation_keeps_its_viewer_here(repository: Path) -> None:
     opened = 0
-    for path in (repository / "exts/himloco_lab/himloco_lab/cli").glob("*.py"):
+    for path in (repository / "exts/himloco_lab/himloco_lab/commands").glob("*.py"):
         if "with launch_simulation(" in path.read_text():
             opened += 1
             assert "check_launch(env_cfg, args)" in path.read_text(), path.name

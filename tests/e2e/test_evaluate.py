@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from himloco_lab.cli import evaluate as command
+from himloco_lab.commands import evaluate as command
 
 STAND = "g1_stand/policy.onnx"
 SMALL = ("--num_commands", "3", "--robots", "2", "--duration", "3", "--seed", "7")

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import yaml
+from bundle import part_size
 from hypothesis import given
 from hypothesis import strategies as st
 from properties import cases, complaint_of, values, words
 
-from himloco_lab.cli.bundle import part_size
-from himloco_lab.cli.runs import recorded_agent
+from himloco_lab.runs.checkpoints import recorded_agent
 
 yaml_values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), words),

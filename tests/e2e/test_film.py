@@ -20,8 +20,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from himloco_lab.cli import filming, play
+from himloco_lab.commands import play
 from himloco_lab.deployment.video import BACKENDS, VideoError, choose_backend, mp4_problem
+from himloco_lab.playing import filming
 
 FLAT = ["--task", "Himloco-G1-Flat-v0", "--device", "cpu", "--policy", "zero", "--video"]
 

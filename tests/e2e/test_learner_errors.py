@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 import torch
+from benchmarks.dummy_rollouts import DummyRollouts
 from isaaclab.utils import to_dict
 from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg
 from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version
 
-from himloco_lab.benchmarks.dummy_rollouts import DummyRollouts
-from himloco_lab.cli import learning
-from himloco_lab.cli.errors import CliError
-from himloco_lab.cli.loading import build_runner, load_checkpoint
-from himloco_lab.tasks.locomotion.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg
+from himloco_lab.commands import learning
+from himloco_lab.errors import CliError
+from himloco_lab.runs.loading import build_runner, load_checkpoint
+from himloco_lab.tasks.velocity.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg
 
 
 def settings(**algorithm: Any) -> dict[str, Any]:

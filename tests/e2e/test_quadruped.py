@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from himloco_lab.cli import sim2sim
+from himloco_lab.commands import sim2sim
 
 TASK = "Himloco-Aliengo-Flat-v0"
 
@@ -47,7 +47,7 @@ def test_a_policy_is_trained_exported_and_run_in_mujoco(repository: Path, tmp_pa
 @pytest.mark.parametrize("robot", ["a1", "go1", "go2", "aliengo"])
 def test_each_stands_up_in_mujoco(robot: str, tmp_path: Path) -> None:
     """Zero action for a second; how far its legs give way is PhysX's business (lab/test_quadrupeds.py)."""
-    description = f"himloco_lab.assets.{robot}:{robot.upper()}_DESCRIPTION"
+    description = f"himloco_lab.robots.{robot}:{robot.upper()}_DESCRIPTION"
     flags = ["--policy", "zero", "--robot", description, "--duration", "1", "--json", str(tmp_path / "found.json")]
     assert sim2sim.main(flags) == 0
     found = json.loads((tmp_path / "found.json").read_text())

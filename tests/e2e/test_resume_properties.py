@@ -18,13 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from properties import cases, complaint_of, words
 
-from himloco_lab.cli import learning
-from himloco_lab.cli.fitting import check_fit
-from himloco_lab.cli.loading import build_runner, load_checkpoint
-from himloco_lab.cli.replay import read_dump
-from himloco_lab.cli.run_folder import iterations_left
-from himloco_lab.cli.runs import read
-from himloco_rl.runners import read_checkpoint
+from himloco_lab.commands import learning
+from himloco_lab.commands.replay import read_dump
+from himloco_lab.runs.checkpoints import read
+from himloco_lab.runs.fitting import check_fit
+from himloco_lab.runs.loading import build_runner, load_checkpoint
+from himloco_lab.runs.run_folder import iterations_left
+from himloco_rl.checkpoints import read_checkpoint
 
 TASK = "Dummy"
 

@@ -12,7 +12,7 @@ import torch
 import yaml
 from trainings import SMALL, scalars, the_only_run, train
 
-from himloco_lab.cli import sim2sim
+from himloco_lab.commands import sim2sim
 
 
 def test_a_policy_that_sees_the_ground_trains(repository, tmp_path):

@@ -199,7 +199,7 @@ def scan(env) -> dict[str, object]:
 
 def curricula(env) -> dict[str, object]:
     """Terrain levels and the arms' ratio after episodes that went well or badly, and a resumed run's."""
-    from himloco_rl.runners.environment_state import environment_state_dict, load_environment_state_dict
+    from himloco_rl.sim_state.environment_state import environment_state_dict, load_environment_state_dict
 
     env.reset()
     terrain, gait = env.scene.terrain, env.command_manager.get_term("base_velocity")

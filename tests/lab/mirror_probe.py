@@ -144,7 +144,7 @@ def rollout(
         wrong: A joint whose sign in the mirrored action is flipped.
         steps: How many steps.
     """
-    from himloco_rl.extensions import SymmetryMap
+    from himloco_rl.observations import SymmetryMap
 
     symmetry = SymmetryMap.from_env(env)
     torch.manual_seed(5)

@@ -27,7 +27,7 @@ STEPS = 600
 def description_of(robot: str) -> str:
     """Where the description of a robot is."""
     robot = robot.partition("_")[0]
-    return f"himloco_lab.assets.{robot}:{robot.upper()}_DESCRIPTION"
+    return f"himloco_lab.robots.{robot}:{robot.upper()}_DESCRIPTION"
 
 
 def _scene_cfg():
@@ -37,7 +37,7 @@ def _scene_cfg():
     from isaaclab.sensors import ContactSensorCfg
     from isaaclab.utils import configclass, replace
 
-    from himloco_lab.assets.articulation import make_articulation_cfg
+    from himloco_lab.robots.articulation import make_articulation_cfg
 
     @configclass
     class SceneCfg(InteractiveSceneCfg):
@@ -86,7 +86,7 @@ def simulate(out: Path) -> None:
 def _experiment(sim, scene) -> dict:
     import torch
 
-    from himloco_lab.assets.description import find_description
+    from himloco_lab.robots.description import find_description
 
     found = {}
     for name in (*ROBOTS, STIFF):

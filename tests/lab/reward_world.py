@@ -13,7 +13,7 @@ import torch
 from isaaclab.managers import ManagerTermBase, RewardTermCfg, SceneEntityCfg
 from isaaclab.utils.string import resolve_matching_names
 
-from himloco_lab.tasks.locomotion.config.g1.rewards_cfg import G1RewardsCfg
+from himloco_lab.tasks.velocity.config.g1.rewards_cfg import G1RewardsCfg
 
 LEG_JOINTS = [
     f"{side}_{joint}_joint"

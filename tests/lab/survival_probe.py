@@ -18,11 +18,13 @@ from isaaclab.utils import to_dict
 from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper, handle_deprecated_rsl_rl_cfg
 from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version
 
-from himloco_lab.tasks.locomotion.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg
-from himloco_rl.extensions import NotFiniteError
-from himloco_rl.runners import HIMOnPolicyRunner, read_checkpoint, replay
-from himloco_rl.runners.environment_state import episodes_state_dict
-from himloco_rl.runners.episode_memory import memory_state_dict
+from himloco_lab.tasks.velocity.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg
+from himloco_rl.checkpoints import read_checkpoint
+from himloco_rl.guards import replay
+from himloco_rl.observations import NotFiniteError
+from himloco_rl.runners import HIMOnPolicyRunner
+from himloco_rl.sim_state.environment_state import episodes_state_dict
+from himloco_rl.sim_state.episode_memory import memory_state_dict
 
 BROKEN = 5
 """The robot whose velocity becomes NaN."""

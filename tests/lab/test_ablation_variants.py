@@ -11,17 +11,17 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from ablations.history_actor import HistoryActor
+from ablations.reference_ppo import ReferencePPO
+from benchmarks.dummy_rollouts import DummyRollouts
+from benchmarks.learner import Learner, build_learner, collect
 from tensordict import TensorDict
 
-from himloco_lab.benchmarks.ablations.history_actor import HistoryActor
-from himloco_lab.benchmarks.ablations.reference_ppo import ReferencePPO
-from himloco_lab.benchmarks.dummy_rollouts import DummyRollouts
-from himloco_lab.benchmarks.learner import Learner, build_learner, collect
-from himloco_lab.tasks.locomotion.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg
+from himloco_lab.tasks.velocity.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg
 from himloco_rl.algorithms import HIMPPO
-from himloco_rl.extensions import SymmetryMap
+from himloco_rl.observations import SymmetryMap
 
-HERE = "himloco_lab.benchmarks.ablations"
+HERE = "ablations"
 SYMMETRY = {
     "use_mirror_loss": True,
     "mirror_loss_coeff": 12.0,

@@ -11,28 +11,20 @@ import math
 from pathlib import Path
 from typing import Any
 
+import ablate
 import pytest
+from ablations import report
+from ablations.campaign import CURVES, Campaign, Run, check_comparable, read_records, thinned, write_record
+from ablations.variants import DISTURBANCES, VARIANTS
 from isaaclab.utils import to_dict
 
 import himloco_lab.tasks  # noqa: F401  # registers them
-from himloco_lab.benchmarks.ablations import report
-from himloco_lab.benchmarks.ablations.campaign import (
-    CURVES,
-    Campaign,
-    Run,
-    check_comparable,
-    read_records,
-    thinned,
-    write_record,
-)
-from himloco_lab.benchmarks.ablations.variants import DISTURBANCES, VARIANTS
-from himloco_lab.cli import ablate
-from himloco_lab.cli.arguments import AGENT_ENTRY
-from himloco_lab.cli.errors import CliError
-from himloco_lab.cli.overrides import resolve_configs
+from himloco_lab.errors import CliError
+from himloco_lab.setup.arguments import AGENT_ENTRY
+from himloco_lab.setup.overrides import resolve_configs
 
 FLAT = "Himloco-G1-Flat-v0"
-HERE = "himloco_lab.benchmarks.ablations"
+HERE = "ablations"
 CHANGES: dict[str, dict[str, Any]] = {
     "him": {},
     "interleaved": {"algorithm.estimator_schedule": "interleaved"},
@@ -242,7 +234,7 @@ def test_the_report_is_made_of_the_files(tmp_path: Path) -> None:
     # eight widths of 1, then the trapezoids 10.5 and 15.5, over nine widths
     assert "| `him` | 2.33 ± 0.39 | 4.00 ± 1.41 |" in whole
     command = (
-        "`./himloco.sh -p scripts/ablate.py --variants him --seeds 1 2 --samples 320 --num_envs 4"
+        "`./himloco.sh -p tools/ablate.py --variants him --seeds 1 2 --samples 320 --num_envs 4"
         f" --task {FLAT} --disturbances none env.decimation=2`"
     )
     assert f"| `him` | {VARIANTS['him'].title} | 1, 2 | {command} |" in head

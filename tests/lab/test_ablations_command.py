@@ -1,20 +1,20 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""scripts/ablate.py: its words, what it refuses, and that two of it do not share a folder."""
+"""tools/ablate.py: its words, what it refuses, and that two of it do not share a folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import ablate
 import pytest
+from ablations.campaign import Campaign
+from ablations.training import commit_of, only_campaign
+from ablations.variants import VARIANTS
 
 import himloco_lab.tasks  # noqa: F401  # registers them
-from himloco_lab.benchmarks.ablations.campaign import Campaign
-from himloco_lab.benchmarks.ablations.training import commit_of, only_campaign
-from himloco_lab.benchmarks.ablations.variants import VARIANTS
-from himloco_lab.cli import ablate
-from himloco_lab.cli.errors import CliError
+from himloco_lab.errors import CliError
 
 from .test_ablations import FLAT
 

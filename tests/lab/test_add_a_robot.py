@@ -20,7 +20,7 @@ FILE = re.compile(r"^`(exts/[^`\n]+)`\n\n```python\n(.*?)^```$", re.MULTILINE | 
 CHECK = """
 import importlib, json, sys
 import gymnasium, himloco_lab, himloco_lab.tasks
-from himloco_lab.cli.sim2sim import main
+from himloco_lab.commands.sim2sim import main
 found = {}
 for name in ("Himloco-Laikago-Rough-v0", "Himloco-Laikago-Flat-v0"):
     entries = gymnasium.registry[name].kwargs

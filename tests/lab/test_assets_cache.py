@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from himloco_lab.assets import cache
-from himloco_lab.assets.description import RobotDescription, UrdfSource
-from himloco_lab.assets.g1 import G1_29DOF_DESCRIPTION, G1_DESCRIPTION
-from himloco_lab.assets.urdf import load_model
+from himloco_lab.robots import cache
+from himloco_lab.robots.description import RobotDescription, UrdfSource
+from himloco_lab.robots.g1 import G1_29DOF_DESCRIPTION, G1_DESCRIPTION
+from himloco_lab.robots.urdf import load_model
 
 BUILD_AND_COUNT = textwrap.dedent("""
     import sys, time
     from pathlib import Path
-    from himloco_lab.assets.cache import build_once
+    from himloco_lab.robots.cache import build_once
 
     folder = Path(sys.argv[1])
 

@@ -15,14 +15,14 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from himloco_lab.assets.description import ActuatorSpec, Contact, Primitive, RobotDescription, UrdfSource
-from himloco_lab.assets.g1 import G1_29DOF_CFG, G1_CFG, G1_DESCRIPTION, G1_JOINTS
-from himloco_lab.assets.meshes import thin_out
-from himloco_lab.assets.rigid_body import pose
-from himloco_lab.assets.spawner import find_description
-from himloco_lab.assets.stance import lowest_point, standing_height
-from himloco_lab.assets.urdf import load_model
-from himloco_lab.assets.usd_builder import is_contactless, principal_axes
+from himloco_lab.robots.description import ActuatorSpec, Contact, Primitive, RobotDescription, UrdfSource
+from himloco_lab.robots.g1 import G1_29DOF_CFG, G1_CFG, G1_DESCRIPTION, G1_JOINTS
+from himloco_lab.robots.meshes import thin_out
+from himloco_lab.robots.rigid_body import pose
+from himloco_lab.robots.spawner import find_description
+from himloco_lab.robots.stance import lowest_point, standing_height
+from himloco_lab.robots.urdf import load_model
+from himloco_lab.robots.usd_builder import is_contactless, principal_axes
 
 # A 2 kg base with a 1 kg knob fixed 0.3 m above it, and a 1 kg leg hanging 0.5 m below on a hinge about y.
 TOY = """
@@ -139,7 +139,7 @@ def test_mistakes_in_a_description_are_named(toy: RobotDescription) -> None:
     with pytest.raises(ValueError, match="capsule needs 2"):
         Primitive("capsule", (0.1,))
     with pytest.raises(ValueError, match="No robot description at"):
-        find_description("himloco_lab.assets:NOTHING")
+        find_description("himloco_lab.robots:NOTHING")
 
 
 def test_g1_gains_and_limits() -> None:
@@ -186,7 +186,7 @@ def test_arms_pass_through_the_body_and_legs_do_not_pass_each_other() -> None:
 
 def test_what_loads_with_a_robot() -> None:
     """The configuration loads without a USD runtime, the description even without Isaac Lab."""
-    described = "import sys, himloco_lab.assets.g1 as g1; print('isaaclab' in sys.modules); g1.G1_CFG;"
+    described = "import sys, himloco_lab.robots.g1 as g1; print('isaaclab' in sys.modules); g1.G1_CFG;"
     code = described + "print([m for m in ('pxr', 'omni', 'carb', 'isaacsim') if m in sys.modules])"
     path = {"PYTHONPATH": ":".join(sys.path)}
     result = subprocess.run([sys.executable, "-c", code], env=path, capture_output=True, text=True, check=True)

@@ -19,17 +19,17 @@ import pinocchio as pin
 import pytest
 from pxr import Usd, UsdGeom, UsdPhysics
 
-from himloco_lab.assets.a1 import A1_DESCRIPTION
-from himloco_lab.assets.aliengo import ALIENGO_DESCRIPTION
-from himloco_lab.assets.cache import cached_usd
-from himloco_lab.assets.description import RobotDescription
-from himloco_lab.assets.g1 import G1_29DOF_DESCRIPTION, G1_DESCRIPTION, G1_LEG_JOINTS
-from himloco_lab.assets.go1 import GO1_DESCRIPTION
-from himloco_lab.assets.go2 import GO2_DESCRIPTION
-from himloco_lab.assets.rigid_body import RigidBodyModel
-from himloco_lab.assets.stance import standing_height
-from himloco_lab.assets.urdf import load_model
-from himloco_lab.assets.usd_builder import write_usd
+from himloco_lab.robots.a1 import A1_DESCRIPTION
+from himloco_lab.robots.aliengo import ALIENGO_DESCRIPTION
+from himloco_lab.robots.cache import cached_usd
+from himloco_lab.robots.description import RobotDescription
+from himloco_lab.robots.g1 import G1_29DOF_DESCRIPTION, G1_DESCRIPTION, G1_LEG_JOINTS
+from himloco_lab.robots.go1 import GO1_DESCRIPTION
+from himloco_lab.robots.go2 import GO2_DESCRIPTION
+from himloco_lab.robots.rigid_body import RigidBodyModel
+from himloco_lab.robots.stance import standing_height
+from himloco_lab.robots.urdf import load_model
+from himloco_lab.robots.usd_builder import write_usd
 
 from .usd_robot import Oracle, UsdRobot
 

@@ -18,10 +18,10 @@ import numpy as np
 import pinocchio as pin
 import pytest
 
-from himloco_lab.assets.description import RobotDescription, is_contactless
-from himloco_lab.assets.g1 import G1_DESCRIPTION, G1_FOOT_BODIES
-from himloco_lab.assets.height_field import HeightField
-from himloco_lab.assets.mjcf_builder import DEFAULT_KEY, GROUND, make_spec
+from himloco_lab.robots.description import RobotDescription, is_contactless
+from himloco_lab.robots.g1 import G1_DESCRIPTION, G1_FOOT_BODIES
+from himloco_lab.robots.height_field import HeightField
+from himloco_lab.robots.mjcf_builder import DEFAULT_KEY, GROUND, make_spec
 
 from .test_assets_model import ALL, HUMANOIDS, TOTAL_MASS
 
@@ -288,7 +288,7 @@ def test_a_height_field_that_is_none(heights: np.ndarray, cell: float, named: st
 
 def test_no_simulator_but_mujoco_is_imported() -> None:
     code = (
-        "import sys, himloco_lab.assets.mjcf_builder\n"
+        "import sys, himloco_lab.robots.mjcf_builder\n"
         "heavy = {'torch', 'isaaclab', 'pxr', 'warp', 'newton', 'omni'} & set(sys.modules)\n"
         "sys.exit(', '.join(heavy) or 0)"
     )

@@ -60,8 +60,8 @@ def newton(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 
 def _model_masses() -> dict[str, float]:
-    from himloco_lab.assets.g1 import G1_DESCRIPTION
-    from himloco_lab.assets.urdf import load_model
+    from himloco_lab.robots.g1 import G1_DESCRIPTION
+    from himloco_lab.robots.urdf import load_model
 
     return {name: body.inertial.mass for name, body in load_model(G1_DESCRIPTION).bodies.items()}
 
@@ -88,7 +88,7 @@ def test_every_joint_moves_the_right_way(engine: str, request: pytest.FixtureReq
 def test_every_link_is_where_pinocchio_says(engine: str, request: pytest.FixtureRequest) -> None:
     import pinocchio as pin
 
-    from himloco_lab.assets.g1 import G1_DESCRIPTION
+    from himloco_lab.robots.g1 import G1_DESCRIPTION
 
     run = request.getfixturevalue(engine)
     model = pin.buildModelFromUrdf(str(G1_DESCRIPTION.urdf.locate()))
@@ -167,7 +167,7 @@ def _scene_cfg():
     from isaaclab.sensors import ContactSensorCfg
     from isaaclab.utils import configclass
 
-    from himloco_lab.assets.g1 import G1_CFG
+    from himloco_lab.robots.g1 import G1_CFG
 
     @configclass
     class SceneCfg(InteractiveSceneCfg):
@@ -225,7 +225,7 @@ def _keep_upright(robot, start) -> None:
 def _experiment(sim, scene) -> dict:
     import torch
 
-    from himloco_lab.assets.g1 import G1_FOOT_BODIES, G1_JOINTS
+    from himloco_lab.robots.g1 import G1_FOOT_BODIES, G1_JOINTS
 
     robot, contacts = scene["robot"], scene["contact_forces"]
     ids, joints = robot.find_joints(list(G1_JOINTS), preserve_order=True)

@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 import torch
+from benchmark import command_of, parse
+from benchmarks import timers
+from benchmarks.evaluations import measure_tour
+from benchmarks.launches import Iteration, parse_iteration, training_speed
+from benchmarks.machine import cpu_model, describe
+from benchmarks.parts import Case, Part, Ratio, Sizes, make_parts
+from benchmarks.report import render, show, table, write_report
+from benchmarks.spread import Spread, ratio, spread
 
-from himloco_lab.benchmarks import timers
-from himloco_lab.benchmarks.evaluations import measure_tour
-from himloco_lab.benchmarks.launches import Iteration, parse_iteration, training_speed
-from himloco_lab.benchmarks.machine import cpu_model, describe
-from himloco_lab.benchmarks.parts import Case, Part, Ratio, Sizes, make_parts
-from himloco_lab.benchmarks.report import render, show, table, write_report
-from himloco_lab.benchmarks.spread import Spread, ratio, spread
-from himloco_lab.cli.benchmarking import command_of, parse
-from himloco_lab.cli.errors import CliError
+from himloco_lab.errors import CliError
 
 MACHINE = {
     "cpu": "Abacus 9000",
@@ -32,7 +32,7 @@ MACHINE = {
     "packages": {"torch": "2.11.0"},
 }
 PROVENANCE = {
-    "command": "./himloco.sh -p scripts/benchmark.py startup",
+    "command": "./himloco.sh -p tools/benchmark.py startup",
     "date": "2026-11-20 15:00 UTC",
     "machine": MACHINE,
     "load_before": [0.25, 0.5, 1.0],
@@ -170,7 +170,7 @@ def test_the_page_is_made_of_the_file(tmp_path: Path) -> None:
     page = md_path.read_text()
     assert page == render(json.loads(json_path.read_text()))
     assert "| first iteration [s] | 31.0 (29.0–35.5) |" in page
-    command, numbers = page.index("    ./himloco.sh -p scripts/benchmark.py startup"), page.index("31.0 (29.0")
+    command, numbers = page.index("    ./himloco.sh -p tools/benchmark.py startup"), page.index("31.0 (29.0")
     assert command < numbers
     for fact in ("Abacus 9000, 2 cores, 8.0 GB", "torch 2.11.0", "0.25 0.5 1.0 before, 2.0 1.0 1.25 after", "in 2 min"):
         assert fact in page
@@ -250,7 +250,7 @@ def test_the_command_line() -> None:
     parts, args, sizes = parse(["learner", "env", "learner", "--out", "env", "--steps", "7"])
     assert parts == ["learner", "env"]
     assert (sizes.steps, sizes.rough_envs) == (7, 256)
-    assert command_of("env", args.changed) == "./himloco.sh -p scripts/benchmark.py env --out env --steps 7"
+    assert command_of("env", args.changed) == "./himloco.sh -p tools/benchmark.py env --out env --steps 7"
     everything = ["env", "writes", "train", "scaling", "startup", "learner", "compile", "evaluation", "memory"]
     assert parse([])[0] == list(make_parts(Path(), Sizes())) == everything
 

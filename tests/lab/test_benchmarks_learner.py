@@ -9,14 +9,13 @@ import dataclasses
 from typing import Any
 
 import pytest
-
-from himloco_lab.benchmarks.report import render
+from benchmarks.report import render
 
 from .test_benchmarks import PROVENANCE
 
 
 def test_rollout_memory_at_full_size() -> None:
-    from himloco_lab.benchmarks.storage_size import storage_sizes
+    from benchmarks.storage_size import storage_sizes
 
     sizes = storage_sizes(4096, 100)
     # policy 6 x 76, critic 79 + 187, actions, their mean and deviation 3 x 12, five scalars; and a byte for done
@@ -27,7 +26,7 @@ def test_rollout_memory_at_full_size() -> None:
 
 
 def test_every_learner_that_is_compared_learns() -> None:
-    from himloco_lab.benchmarks.learner import EAGER, measure_learner
+    from benchmarks.learner import EAGER, measure_learner
 
     result = measure_learner(num_envs=8, num_steps=4, updates=1, seed=0)
     assert list(result["update_ms"]) == list(EAGER) and min(result["update_ms"].values()) > 0.0
@@ -35,7 +34,7 @@ def test_every_learner_that_is_compared_learns() -> None:
 
 
 def test_what_cannot_be_compiled_here_is_said_and_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    from himloco_lab.benchmarks import learner
+    from benchmarks import learner
 
     def broken(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError("no C++ compiler\nsecond line")

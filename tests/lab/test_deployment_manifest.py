@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 import yaml
 
-from himloco_lab.assets.g1 import G1_JOINTS, G1_LEG_JOINTS
 from himloco_lab.deployment.files import digest, find_policy, load_manifest
 from himloco_lab.deployment.manifest import Manifest
 from himloco_lab.deployment.schema import ManifestError
 from himloco_lab.deployment.untrained import untrained_manifest
+from himloco_lab.robots.g1 import G1_JOINTS, G1_LEG_JOINTS
 
-ROBOT = "himloco_lab.assets.g1.g1_description:G1_DESCRIPTION"
+ROBOT = "himloco_lab.robots.g1.g1_description:G1_DESCRIPTION"
 MANIFEST = untrained_manifest(ROBOT)
 
 
@@ -115,7 +115,7 @@ def test_what_must_be_there(content: dict[str, Any], key: str) -> None:
         Manifest.from_dict(content)
 
 
-@pytest.mark.parametrize("robot", ["no.module:X", "himloco_lab.assets:load_model", "nonsense"])
+@pytest.mark.parametrize("robot", ["no.module:X", "himloco_lab.robots:load_model", "nonsense"])
 def test_a_robot_that_is_none(robot: str) -> None:
     with pytest.raises(ManifestError, match=robot.partition(":")[0]):
         untrained_manifest(robot)
@@ -179,7 +179,7 @@ def test_the_room_needs_neither_isaac_lab_nor_torch() -> None:
         "import sys, pkgutil, importlib, himloco_lab.deployment as room\n"
         "for module in pkgutil.iter_modules(room.__path__):\n"
         "    importlib.import_module(f'{room.__name__}.{module.name}')\n"
-        "from himloco_lab.cli.sim2sim import main\n"
+        "from himloco_lab.commands.sim2sim import main\n"
         "heavy = {'torch', 'isaaclab', 'pxr', 'warp', 'newton', 'himloco_rl'} & set(sys.modules)\n"
         "assert 'gymnasium' not in sys.modules\n"
         "assert main(['--policy', 'zero', '--duration', '0.1']) == 0\n"  # and when it runs

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from isaaclab_tasks.utils import resolve_task_config
 
-from himloco_lab.cli.overrides import _children
+from himloco_lab.setup.overrides import _children
 
 REPOSITORY = Path(__file__).parents[2]
 REFERENCES_OWN = ("train.py", "g1_config.py", "aliengo_config.py")
@@ -20,10 +20,10 @@ TASKS = ("Himloco-G1-Flat-v0", "Himloco-G1-Rough-v0", "Himloco-G1-Sturdy-v0", "H
 PAGES = ("algorithm.md", "coming_from_himloco.md", "differences.md", "rewards.md", "training.md")
 ABBREVIATIONS = {
     "lab/": "exts/himloco_lab/himloco_lab/",
-    "loco/": "exts/himloco_lab/himloco_lab/tasks/locomotion/",
-    "mdp/": "exts/himloco_lab/himloco_lab/tasks/locomotion/mdp/",
-    "g1/": "exts/himloco_lab/himloco_lab/tasks/locomotion/config/g1/",
-    "quad/": "exts/himloco_lab/himloco_lab/tasks/locomotion/quadruped/",
+    "loco/": "exts/himloco_lab/himloco_lab/tasks/velocity/",
+    "mdp/": "exts/himloco_lab/himloco_lab/tasks/velocity/mdp/",
+    "g1/": "exts/himloco_lab/himloco_lab/tasks/velocity/config/g1/",
+    "quad/": "exts/himloco_lab/himloco_lab/tasks/velocity/config/quadruped/",
     "rl/": "source/himloco_rl/himloco_rl/",
 }
 """As the pages say at their beginning; what begins with none of these is looked for by its end."""

@@ -13,12 +13,12 @@ import onnx
 import pytest
 import torch
 import yaml
+from benchmarks.dummy_rollouts import DummyRollouts
+from benchmarks.learner import EAGER, build_learner
 
-from himloco_lab.benchmarks.dummy_rollouts import DummyRollouts
-from himloco_lab.benchmarks.learner import EAGER, build_learner
-from himloco_lab.cli.errors import CliError
-from himloco_lab.cli.export import _tell
+from himloco_lab.commands.export import _tell
 from himloco_lab.deployment.files import METADATA_KEY, digest
+from himloco_lab.errors import CliError
 from himloco_lab.exporting.files import TOLERANCE, compare_files, write_files
 from himloco_rl.models import HIMActor
 

@@ -17,11 +17,11 @@ import pinocchio as pin
 import pytest
 import torch
 
-from himloco_lab.assets.g1 import G1_DESCRIPTION
-from himloco_lab.assets.mjcf_builder import HeightField, make_spec, replace_ground
 from himloco_lab.deployment.caption import write_table
 from himloco_lab.playing.film import place
 from himloco_lab.playing.ground import GroundWindow
+from himloco_lab.robots.g1 import G1_DESCRIPTION
+from himloco_lab.robots.mjcf_builder import HeightField, make_spec, replace_ground
 
 
 def test_a_pose_in_isaac_labs_terms_against_pinocchio() -> None:

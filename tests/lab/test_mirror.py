@@ -25,12 +25,12 @@ import numpy as np
 import pytest
 import torch
 
-from himloco_lab.assets.g1 import G1_DESCRIPTION
-from himloco_lab.assets.height_field import HeightField
 from himloco_lab.deployment.manifest import Manifest
 from himloco_lab.deployment.mujoco_sim import MujocoRobot
 from himloco_lab.deployment.observations import ObservationBuilder
 from himloco_lab.exporting.describe import FORMAT
+from himloco_lab.robots.g1 import G1_DESCRIPTION
+from himloco_lab.robots.height_field import HeightField
 
 from .test_env import FRAME, probe
 

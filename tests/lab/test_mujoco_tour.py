@@ -15,7 +15,6 @@ import mujoco
 import numpy as np
 import pytest
 
-from himloco_lab.assets.g1 import G1_DESCRIPTION
 from himloco_lab.deployment.mujoco_sim import MujocoRobot, Wrench
 from himloco_lab.deployment.policy import RandomPolicy
 from himloco_lab.deployment.rollout import PolicyLoop
@@ -23,8 +22,9 @@ from himloco_lab.deployment.untrained import untrained_manifest
 from himloco_lab.evaluation.mujoco_arena import MujocoArena, with_physics_dt
 from himloco_lab.evaluation.tour import TourRecording, run_tour
 from himloco_lab.evaluation.tour_plan import PHYSICS_DT, make_plan
+from himloco_lab.robots.g1 import G1_DESCRIPTION
 
-MANIFEST = with_physics_dt(untrained_manifest("himloco_lab.assets.g1.g1_description:G1_DESCRIPTION"), PHYSICS_DT)
+MANIFEST = with_physics_dt(untrained_manifest("himloco_lab.robots.g1.g1_description:G1_DESCRIPTION"), PHYSICS_DT)
 LIMITS = np.array([[-0.8, -0.5, -0.8], [1.2, 0.5, 0.8]])
 
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-
-from himloco_lab.benchmarks.learner import EAGER
-from himloco_lab.benchmarks.peak_memory import LiveMemory, measure_peak
+from benchmarks.learner import EAGER
+from benchmarks.peak_memory import LiveMemory, measure_peak
 
 
 def test_memory_is_counted_while_it_is_alive() -> None:

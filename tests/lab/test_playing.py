@@ -24,8 +24,8 @@ import torch
 from isaaclab_visualizers.viser import ViserVisualizer
 from tensordict import TensorDict
 
-from himloco_lab.cli.errors import CliError
-from himloco_lab.cli.play import _drop_rewards, check_command
+from himloco_lab.commands.play import _drop_rewards, check_command
+from himloco_lab.errors import CliError
 from himloco_lab.playing import keyboard
 from himloco_lab.playing.policies import PolicyError, TaskLayout, layout_of, open_policy
 from himloco_lab.playing.steering import Steering, gait_axes

@@ -21,11 +21,11 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from himloco_lab.assets.description import find_description
-from himloco_lab.assets.urdf import load_model
-from himloco_rl.extensions import ObservationLayout
-from himloco_rl.extensions.mirror_plane import FRONT_BACK, LEFT_RIGHT
-from himloco_rl.extensions.symmetry import SymmetryMap
+from himloco_lab.robots.description import find_description
+from himloco_lab.robots.urdf import load_model
+from himloco_rl.observations import ObservationLayout
+from himloco_rl.observations.mirror_plane import FRONT_BACK, LEFT_RIGHT
+from himloco_rl.observations.symmetry import SymmetryMap
 
 from .quadruped_world import NUM_JOINTS, OFFSET, ROBOTS, STIFF, STIFFER, description_of
 from .test_env import probe

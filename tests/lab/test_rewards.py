@@ -17,7 +17,7 @@ import pytest
 import torch
 from isaaclab.managers import RewardTermCfg
 
-from himloco_lab.tasks.locomotion.config.g1.rewards_cfg import G1RewardsCfg
+from himloco_lab.tasks.velocity.config.g1.rewards_cfg import G1RewardsCfg
 
 from .reward_world import JOINTS, SQUAT, STAND, WALK, Term, World, near
 

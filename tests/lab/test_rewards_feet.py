@@ -10,7 +10,7 @@ import math
 import pytest
 import torch
 
-from himloco_lab.tasks.locomotion.mdp.rewards.landing import LandingDetector
+from himloco_lab.tasks.velocity.mdp.rewards.landing import LandingDetector
 
 from .reward_world import SQUAT, STAND, WALK, Term, World, near
 

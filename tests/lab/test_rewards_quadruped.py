@@ -11,8 +11,8 @@ import pytest
 import torch
 from isaaclab.managers import RewardTermCfg, SceneEntityCfg
 
-from himloco_lab.tasks.locomotion.mdp import rewards
-from himloco_lab.tasks.locomotion.quadruped.rewards_cfg import QuadrupedRewardsCfg
+from himloco_lab.tasks.velocity.config.quadruped.rewards_cfg import QuadrupedRewardsCfg
+from himloco_lab.tasks.velocity.mdp import rewards
 
 from .reward_world import BODIES, Proxy, World, near
 

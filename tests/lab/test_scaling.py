@@ -11,10 +11,10 @@ from pathlib import Path
 from statistics import NormalDist
 
 import pytest
+import scaling
+from benchmarks.scaling_model import Cluster, Link, Work, pays_until, predict, reduction_time
 
-from himloco_lab.benchmarks.scaling_model import Cluster, Link, Work, pays_until, predict, reduction_time
-from himloco_lab.cli import scaling
-from himloco_lab.cli.errors import CliError
+from himloco_lab.errors import CliError
 
 FAST, SLOW = Link(100.0, 1.0), Link(10.0, 5.0)
 """100 and 10 B/s, 1 and 5 s."""
@@ -55,7 +55,8 @@ def test_it_pays_until_the_first_that_does_not() -> None:
 
 
 def test_an_iteration_reduces_parameters_times_steps_and_few_numbers_more() -> None:
-    from himloco_lab.benchmarks.group_traffic import iteration_traffic
+    from benchmarks.group_traffic import iteration_traffic
+
     from himloco_lab.tasks.default_robot import default_robot
 
     traffic = iteration_traffic(default_robot().rough, height_scan=True)

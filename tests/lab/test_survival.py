@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 import torch
+from benchmarks.dummy_rollouts import DummyRollouts
 
-from himloco_lab.benchmarks.dummy_rollouts import DummyRollouts
-from himloco_lab.cli.replay import main
+from himloco_lab.commands.replay import main
 
 SCRIPT = Path(__file__).with_name("survival_probe.py")
 

@@ -12,10 +12,10 @@ import pytest
 from isaaclab.managers import ObservationTermCfg
 from isaaclab.utils import class_to_dict
 
-from himloco_lab.cli.overrides import resolve_configs
-from himloco_lab.tasks.locomotion.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg, G1RoughHIMRunnerCfg
-from himloco_lab.tasks.locomotion.config.g1.flat_env_cfg import G1FlatEnvCfg
-from himloco_lab.tasks.locomotion.config.g1.rough_env_cfg import G1RoughEnvCfg
+from himloco_lab.setup.overrides import resolve_configs
+from himloco_lab.tasks.velocity.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg, G1RoughHIMRunnerCfg
+from himloco_lab.tasks.velocity.config.g1.flat_env_cfg import G1FlatEnvCfg
+from himloco_lab.tasks.velocity.config.g1.rough_env_cfg import G1RoughEnvCfg
 
 
 @pytest.fixture(scope="module", params=[G1RoughEnvCfg, G1FlatEnvCfg])

@@ -15,7 +15,7 @@ import numpy as np
 import pinocchio as pin
 from pxr import Usd, UsdGeom, UsdPhysics
 
-from himloco_lab.assets.description import RobotDescription
+from himloco_lab.robots.description import RobotDescription
 
 
 @dataclass

@@ -16,7 +16,7 @@ import torch
 from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
-from himloco_rl.extensions import ObservationGroup, ObservationLayout, ObservationTerm
+from himloco_rl.observations import ObservationGroup, ObservationLayout, ObservationTerm
 
 JOINTS = ("left_thruster_pitch_joint", "right_thruster_pitch_joint", "rudder_yaw_joint")
 """Forward push on either side, and a sideways push."""

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from dummy_env import WholeDummyEnv, train_cfg
 
-from himloco_rl.algorithms import LostRankError
-from himloco_rl.runners import HIMOnPolicyRunner, process_group
+from himloco_rl.distributed import LostRankError, process_group
+from himloco_rl.runners import HIMOnPolicyRunner
 
 
 class SlowEnv(WholeDummyEnv):

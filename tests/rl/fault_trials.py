@@ -23,7 +23,7 @@ from pathlib import Path
 from dummy_training import main as train
 from dummy_training import newest
 
-from himloco_rl.runners import read_checkpoint, require_parts
+from himloco_rl.checkpoints import read_checkpoint, require_parts
 
 FOREVER = 1_000_000
 

@@ -14,17 +14,10 @@ import torch
 from dummy_env import WholeDummyEnv, layout, namespace, train_cfg
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from himloco_rl.runners import (
-    BrokenSimulationError,
-    CheckpointError,
-    DivergedError,
-    HIMOnPolicyRunner,
-    Replayed,
-    read_checkpoint,
-    replay,
-    require_dump,
-)
-from himloco_rl.runners.learning_guards import GuardSettings, LearningGuards
+from himloco_rl.checkpoints import CheckpointError, read_checkpoint
+from himloco_rl.guards import BrokenSimulationError, DivergedError, Replayed, replay, require_dump
+from himloco_rl.guards.learning_guards import GuardSettings, LearningGuards
+from himloco_rl.runners import HIMOnPolicyRunner
 
 NAN = float("nan")
 

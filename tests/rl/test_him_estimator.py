@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from himloco_rl.modules import HIMEstimator
+from himloco_rl.models import HIMEstimator
 
 
 def test_outputs_are_velocity_and_unit_latent() -> None:

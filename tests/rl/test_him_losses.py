@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from himloco_rl.modules.him_losses import entropy, prototype_perplexity, sinkhorn, swap_loss, velocity_loss
-from himloco_rl.modules.policy_losses import mirror_loss, surrogate_loss, value_loss
+from himloco_rl.losses.estimator_losses import entropy, prototype_perplexity, sinkhorn, swap_loss, velocity_loss
+from himloco_rl.losses.policy_losses import mirror_loss, surrogate_loss, value_loss
 
 
 def reference_sinkhorn(scores: np.ndarray, epsilon: float = 0.05, iterations: int = 3) -> np.ndarray:

@@ -57,7 +57,7 @@ def test_stock_ppo_can_use_the_mirror_map() -> None:
         "class_name": "PPO",
         "num_learning_epochs": 2,
         "symmetry_cfg": {
-            "data_augmentation_func": "himloco_rl.extensions:mirror_batch",
+            "data_augmentation_func": "himloco_rl.observations:mirror_batch",
             "use_data_augmentation": True,
             "use_mirror_loss": True,
             "mirror_loss_coeff": 0.5,

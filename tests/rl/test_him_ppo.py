@@ -14,7 +14,7 @@ from dummy_env import DummyEnv
 from him_trials import SYMMETRY, build, rollout
 from tensordict import TensorDict
 
-from himloco_rl.extensions import SymmetryMap
+from himloco_rl.observations import SymmetryMap
 
 
 class ConstantCritic:

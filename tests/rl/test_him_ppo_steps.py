@@ -17,8 +17,8 @@ from him_trials import SYMMETRY, build, rollout
 from torch.nn import functional
 
 from himloco_rl.algorithms import HIMPPO
-from himloco_rl.extensions import SymmetryMap
-from himloco_rl.modules import him_losses
+from himloco_rl.losses import estimator_losses as him_losses
+from himloco_rl.observations import SymmetryMap
 
 WEIGHTS = {"value_loss_coef": 0.7, "entropy_coef": 0.3}
 MIRROR_WEIGHTS = {"mirror_loss_coeff": 0.2, "value_mirror_loss_coeff": 0.4}

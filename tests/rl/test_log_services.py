@@ -18,8 +18,9 @@ from dummy_env import WholeDummyEnv, train_cfg
 from rsl_rl.utils.log_writer import LogWriter
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from himloco_lab.cli import errors
-from himloco_rl.runners import HIMOnPolicyRunner, progress_logger, read_checkpoint
+from himloco_lab import errors
+from himloco_rl.checkpoints import read_checkpoint
+from himloco_rl.runners import HIMOnPolicyRunner, progress_logger
 
 
 class Service(LogWriter):
@@ -120,7 +121,7 @@ def test_a_service_that_waits_for_its_network_is_not_waited_for(
 def test_a_process_ends_although_somebody_else_would_wait() -> None:
     code = """if True:
         import atexit, time
-        from himloco_lab.cli.errors import end_abruptly, run_command
+        from himloco_lab.errors import end_abruptly, run_command
         atexit.register(time.sleep, 3600)
         print("said", end="")
         def command(argv):

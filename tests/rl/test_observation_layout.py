@@ -12,7 +12,7 @@ import pytest
 import torch
 from dummy_env import DummyEnv
 
-from himloco_rl.extensions import ObservationGroup, ObservationLayout, ObservationTerm, SymmetryMap
+from himloco_rl.observations import ObservationGroup, ObservationLayout, ObservationTerm, SymmetryMap
 
 ROBOT_JOINTS = ["left_knee_joint", "right_knee_joint", "waist_yaw_joint"]
 

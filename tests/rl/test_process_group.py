@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from himloco_rl.algorithms.ranks import LostRankError, noticing_loss
-from himloco_rl.runners import process_group
+from himloco_rl.distributed import process_group
+from himloco_rl.distributed.ranks import LostRankError, noticing_loss
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ import pytest
 import torch
 from dummy_env import DummyEnv, train_cfg
 
+from himloco_rl.guards.stop_signals import ONE_WISH, StopSignals
 from himloco_rl.runners import HIMOnPolicyRunner, him_on_policy_runner
-from himloco_rl.runners.stop_signals import ONE_WISH, StopSignals
 
 SCRIPT = Path(__file__).with_name("dummy_training.py")
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)

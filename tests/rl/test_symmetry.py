@@ -10,7 +10,7 @@ import torch
 from dummy_env import DummyEnv
 from tensordict import TensorDict
 
-from himloco_rl.extensions import (
+from himloco_rl.observations import (
     FRONT_BACK,
     LEFT_RIGHT,
     MirrorPlane,
@@ -21,7 +21,7 @@ from himloco_rl.extensions import (
     SymmetryMap,
     mirror_batch,
 )
-from himloco_rl.extensions.symmetry import mirrored_name
+from himloco_rl.observations.symmetry import mirrored_name
 
 LEG = ("hip_pitch", "hip_roll", "hip_yaw", "knee", "ankle_pitch", "ankle_roll")
 ARM = ("shoulder_pitch", "shoulder_roll", "shoulder_yaw", "elbow", "wrist_roll", "wrist_pitch", "wrist_yaw")

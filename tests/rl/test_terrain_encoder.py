@@ -16,8 +16,8 @@ from dummy_env import DummyEnv, train_cfg
 from tensordict import TensorDict
 
 from himloco_rl.algorithms import HIMPPO
-from himloco_rl.extensions import ObservationGroup, ObservationLayout, ObservationTerm, SymmetryMap
 from himloco_rl.models import HIMActor
+from himloco_rl.observations import ObservationGroup, ObservationLayout, ObservationTerm, SymmetryMap
 from himloco_rl.runners import HIMOnPolicyRunner
 
 POINTS = tuple((0.1 * i, 0.1 * j) for j in (-1, 0, 1) for i in range(4))

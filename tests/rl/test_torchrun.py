@@ -18,7 +18,7 @@ import psutil
 import pytest
 from dummy_training import newest
 
-from himloco_rl.runners import read_checkpoint
+from himloco_rl.checkpoints import read_checkpoint
 
 SCRIPT = Path(__file__).with_name("dummy_training.py")
 TWO_NODES = Path(__file__).parents[1] / "two_nodes.py"

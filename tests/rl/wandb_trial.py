@@ -30,8 +30,8 @@ import psutil
 import torch
 from dummy_env import WholeDummyEnv, train_cfg
 
-from himloco_lab.cli.errors import run_command
-from himloco_lab.cli.learning import _learn
+from himloco_lab.commands.learning import _learn
+from himloco_lab.errors import run_command
 from himloco_rl.runners import HIMOnPolicyRunner
 
 ITERATIONS, PAUSE, LIFE = 25, 0.05, 8.0

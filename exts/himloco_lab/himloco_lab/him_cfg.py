@@ -26,11 +26,11 @@ class HIMActorCfg(RslRlMLPModelCfg):
 
     estimator_cfg: dict = {"preset": "homie"}
     """``preset`` ("homie": 256-256-32 with 64 prototypes, "himloco": 128-64-16 with 32) and any argument of
-    :class:`himloco_rl.modules.HIMEstimator` that overrides it."""
+    :class:`himloco_rl.losses.HIMEstimator` that overrides it."""
 
     terrain_cfg: dict | None = None
     """None for a blind policy, or ``group``, an observation group that ``obs_groups["actor"]`` lists after the
-    history, and arguments of :class:`himloco_rl.modules.TerrainEncoder`, which codes that group for the policy."""
+    history, and arguments of :class:`himloco_rl.losses.TerrainEncoder`, which codes that group for the policy."""
 
 
 @configclass
@@ -134,4 +134,4 @@ class HIMRunnerCfg(RslRlOnPolicyRunnerCfg):
 
     guards: dict = {"stop": False, "patience": 3, "value_loss_factor": 100.0, "least_perplexity": 1.05}
     """When learning counts as gone wrong, and whether the run ends then or goes on with a warning
-    (:class:`himloco_rl.runners.learning_guards.GuardSettings`)."""
+    (:class:`himloco_rl.guards.learning_guards.GuardSettings`)."""

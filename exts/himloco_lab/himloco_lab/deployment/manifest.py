@@ -170,7 +170,7 @@ class Manifest:
 
     task: str
     robot: str
-    """The :class:`~himloco_lab.assets.description.RobotDescription` as ``"module:NAME"``."""
+    """The :class:`~himloco_lab.robots.description.RobotDescription` as ``"module:NAME"``."""
 
     input: Tensor
     output: Tensor

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from himloco_lab.assets.description import RobotDescription
-from himloco_lab.assets.height_field import HeightField
-from himloco_lab.assets.mjcf_builder import GROUND, make_spec
+from himloco_lab.robots.description import RobotDescription
+from himloco_lab.robots.height_field import HeightField
+from himloco_lab.robots.mjcf_builder import GROUND, make_spec
 
 from .manifest import Manifest
 from .observations import RobotState

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from himloco_lab.assets.description import RobotDescription, find_description
-from himloco_lab.assets.rigid_body import RevoluteJoint
-from himloco_lab.assets.stance import standing_height
-from himloco_lab.assets.urdf import load_model
+from himloco_lab.robots.description import RobotDescription, find_description
+from himloco_lab.robots.rigid_body import RevoluteJoint
+from himloco_lab.robots.stance import standing_height
+from himloco_lab.robots.urdf import load_model
 
 from .manifest import Action, Command, Joint, Manifest, Observation, Tensor, Term, Timing
 from .schema import ManifestError

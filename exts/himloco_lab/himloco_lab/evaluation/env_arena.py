@@ -14,10 +14,10 @@ import torch
 from isaaclab.managers import SceneEntityCfg
 from isaaclab.utils.math import euler_xyz_from_quat, quat_apply, yaw_quat
 
-from himloco_lab.assets.description import find_description
-from himloco_lab.assets.urdf import load_model
 from himloco_lab.deployment.mujoco_sim import FALL_TILT
 from himloco_lab.playing.policies import COMMAND_TERM
+from himloco_lab.robots.description import find_description
+from himloco_lab.robots.urdf import load_model
 
 from .arena import Array, Push, State
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from tensordict import TensorDict
 
     from himloco_lab.playing.policies import EnvPolicy
-    from himloco_lab.tasks.locomotion.mdp.actions.joint_actions import DelayedJointPositionAction
-    from himloco_lab.tasks.locomotion.mdp.commands.gait_command import GaitCommand
-    from himloco_lab.tasks.locomotion.mdp.commands.upper_body_command import UpperBodyCommand
+    from himloco_lab.tasks.velocity.mdp.actions.joint_actions import DelayedJointPositionAction
+    from himloco_lab.tasks.velocity.mdp.commands.gait_command import GaitCommand
+    from himloco_lab.tasks.velocity.mdp.commands.upper_body_command import UpperBodyCommand
 
 LOADED = 1.0
 """Normal force from which a foot carries load [N]; the threshold of the reward ``feet_slip``."""

@@ -13,7 +13,7 @@ import numpy as np
 from isaaclab.utils.string import ResolvableString
 from scipy import stats
 
-from himloco_lab.tasks.locomotion.mdp.commands.upper_body_command import sample_amplitude
+from himloco_lab.tasks.velocity.mdp.commands.upper_body_command import sample_amplitude
 
 from .arena import Array, Push
 from .env_arena import EnvArena

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from himloco_lab.assets.description import find_description
-from himloco_lab.assets.urdf import load_model
 from himloco_lab.deployment.untrained import describe_joint
-from himloco_rl.extensions import ObservationLayout, ObservationTerm
+from himloco_lab.robots.description import find_description
+from himloco_lab.robots.urdf import load_model
+from himloco_rl.observations import ObservationLayout, ObservationTerm
 
 FORMAT = "himloco-policy/1"
 """Name and version of the manifest's layout."""

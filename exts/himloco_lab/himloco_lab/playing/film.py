@@ -15,10 +15,10 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from himloco_lab.assets.description import find_description
-from himloco_lab.assets.mjcf_builder import GROUND, make_spec
 from himloco_lab.deployment.caption import write_table
 from himloco_lab.deployment.video import Film
+from himloco_lab.robots.description import find_description
+from himloco_lab.robots.mjcf_builder import GROUND, make_spec
 
 from .ground import GroundWindow
 
@@ -41,7 +41,7 @@ def place(model: mujoco.MjModel, data: mujoco.MjData, root_pose: np.ndarray, joi
     """Put a robot where Isaac Lab has it, and compute where that puts its bodies.
 
     Args:
-        model: From :func:`~himloco_lab.assets.mjcf_builder.make_spec`.
+        model: From :func:`~himloco_lab.robots.mjcf_builder.make_spec`.
         data: Its state, changed.
         root_pose: Position [m] and quaternion in Isaac Lab's order (x, y, z, w), shape ``[7]``.
         joints: Name -> position [rad].

@@ -14,7 +14,7 @@ import mujoco
 import numpy as np
 import torch
 
-from himloco_lab.assets.mjcf_builder import GROUND, HeightField, replace_ground
+from himloco_lab.robots.mjcf_builder import GROUND, HeightField, replace_ground
 
 if TYPE_CHECKING:
     from himloco_lab.terrains.height_map import HeightMapTerrainImporter

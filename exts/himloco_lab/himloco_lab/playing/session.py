@@ -21,7 +21,7 @@ from .viewer import PlayViewer
 if TYPE_CHECKING:
     from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
 
-    from himloco_lab.tasks.locomotion.mdp.commands.gait_command import GaitCommand
+    from himloco_lab.tasks.velocity.mdp.commands.gait_command import GaitCommand
 
     from .film import EnvFilm
     from .policies import EnvPolicy

@@ -4,13 +4,13 @@
 """Locomotion tasks. Importing this package registers all of them in gymnasium.
 
 Isaac Lab imports it through the ``isaaclab.tasks`` entry point. Registrations name their configs as strings, so that
-this loads neither the simulator nor torch; a new robot is a new package under ``locomotion/config``.
+this loads neither the simulator nor torch; a new robot is a new package under ``velocity/config``.
 """
 
 import importlib
 import pkgutil
 
-from .locomotion import config as _config
+from .velocity import config as _config
 
 for _robot in pkgutil.iter_modules(_config.__path__, f"{_config.__name__}."):
     if _robot.ispkg:

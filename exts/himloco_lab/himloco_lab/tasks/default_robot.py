@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 
 if TYPE_CHECKING:
-    from himloco_rl.extensions import ObservationLayout
+    from himloco_rl.observations import ObservationLayout
 
 ENTRY = "default_robot_entry_point"
 """Key of the registration."""

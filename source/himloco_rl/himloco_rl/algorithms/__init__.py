@@ -4,6 +4,7 @@
 """Algorithms."""
 
 from .him_ppo import HIMPPO
-from .ranks import LostRankError
 
-__all__ = ["HIMPPO", "LostRankError"]
+__all__ = [
+    "HIMPPO",
+]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from tensordict import TensorDict
 
-from himloco_rl.extensions import SymmetryMap
+from himloco_rl.observations import SymmetryMap
 
 
 def rows(obs: TensorDict, groups: list[str], symmetry: SymmetryMap | None) -> torch.Tensor:

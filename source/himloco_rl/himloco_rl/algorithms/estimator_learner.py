@@ -9,14 +9,14 @@ import torch
 from tensordict import TensorDict
 from torch import nn
 
-from himloco_rl.extensions import SymmetryMap
+from himloco_rl.distributed.ranks import Ranks
 from himloco_rl.models import HIMActor
+from himloco_rl.observations import SymmetryMap
 from himloco_rl.storage import HIMBatch, HIMRolloutStorage
 
 from .batch_rows import autocast, rows
 from .kl_target import holding
 from .metric_means import MetricMeans
-from .ranks import Ranks
 
 
 class EstimatorLearner:

@@ -14,9 +14,10 @@ from rsl_rl.env import VecEnv
 from rsl_rl.models import MLPModel
 from tensordict import TensorDict
 
-from himloco_rl.extensions import MirrorSettings, ObservationLayout, SymmetryMap
+from himloco_rl.distributed.ranks import Ranks, noticing_loss
+from himloco_rl.losses.policy_losses import mirror_loss, surrogate_loss, value_loss
 from himloco_rl.models import HIMActor
-from himloco_rl.modules.policy_losses import mirror_loss, surrogate_loss, value_loss
+from himloco_rl.observations import MirrorSettings, ObservationLayout, SymmetryMap
 from himloco_rl.storage import HIMBatch, HIMRolloutStorage
 
 from .batch_rows import autocast, rows
@@ -25,7 +26,6 @@ from .estimator_learner import EstimatorLearner
 from .him_setup import build_parts, check_count, make_optimizer, velocity_target
 from .kl_target import KLTarget, holding
 from .metric_means import MetricMeans
-from .ranks import Ranks, noticing_loss
 
 
 class HIMPPO(PPO):

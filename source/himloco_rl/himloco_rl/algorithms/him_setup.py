@@ -23,7 +23,7 @@ The configuration is rsl_rl's dictionary with these additions (defaults shown)::
         "estimator_num_mini_batches": None,     # None: num_mini_batches; only with "after"
         "critic_warmup_updates": 0,             # at first, updates in which the policy holds still
         "check_finite": True,
-        "symmetry_cfg": None,                   # or the fields of himloco_rl.extensions.MirrorSettings
+        "symmetry_cfg": None,                   # or the fields of himloco_rl.observations.MirrorSettings
     }
 """
 
@@ -37,8 +37,8 @@ from rsl_rl.utils import resolve_class, resolve_obs_groups, resolve_optimizer
 from tensordict import TensorDict
 from torch import nn
 
-from himloco_rl.extensions import PLANES, MirrorSettings, ObservationLayout, SymmetryMap
-from himloco_rl.modules import VELOCITY_DIM
+from himloco_rl.models import VELOCITY_DIM
+from himloco_rl.observations import PLANES, MirrorSettings, ObservationLayout, SymmetryMap
 from himloco_rl.storage import HIMRolloutStorage
 
 from .kl_target import KLTarget

@@ -9,7 +9,7 @@ import math
 
 import torch
 
-from himloco_rl.extensions import NotFiniteError
+from himloco_rl.observations import NotFiniteError
 
 
 class MetricMeans:

@@ -21,7 +21,8 @@ from rsl_rl.modules import HiddenState
 from rsl_rl.modules.distribution import Distribution
 from tensordict import TensorDict
 
-from himloco_rl.modules import HIMEstimator, TerrainEncoder
+from .him_estimator import HIMEstimator
+from .terrain_encoder import TerrainEncoder
 
 
 class HIMActor(MLPModel):

@@ -3,23 +3,12 @@
 
 """Runners."""
 
-from .checkpoint_files import CheckpointError, read_checkpoint, require_parts
-from .environment_state import environment_state_dict, load_environment_state_dict
-from .finite_steps import BrokenSimulationError
+from himloco_rl.sim_state.environment_state import environment_state_dict, load_environment_state_dict
+
 from .him_on_policy_runner import HIMOnPolicyRunner
-from .learning_guards import DivergedError
-from .step_dump import Replayed, replay, require_dump
 
 __all__ = [
-    "BrokenSimulationError",
-    "CheckpointError",
-    "DivergedError",
     "HIMOnPolicyRunner",
-    "Replayed",
     "environment_state_dict",
     "load_environment_state_dict",
-    "read_checkpoint",
-    "replay",
-    "require_dump",
-    "require_parts",
 ]

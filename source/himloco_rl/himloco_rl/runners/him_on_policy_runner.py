@@ -14,19 +14,20 @@ from typing import Any
 import torch
 from rsl_rl.env import VecEnv
 
-from himloco_rl.algorithms import HIMPPO, LostRankError
-from himloco_rl.extensions import NotFiniteError
+from himloco_rl.algorithms import HIMPPO
+from himloco_rl.checkpoints.contents import require_sound
+from himloco_rl.checkpoints.files import read_checkpoint, require_parts, thin, write_checkpoint
+from himloco_rl.checkpoints.random_state import load_random_state_dict, random_state_dict, versions
+from himloco_rl.distributed import LostRankError
+from himloco_rl.guards.finite_steps import BrokenSimulationError, FiniteSteps
+from himloco_rl.guards.learning_guards import DivergedError, GuardSettings, LearningGuards
+from himloco_rl.guards.stop_signals import StopSignals
+from himloco_rl.observations import NotFiniteError
+from himloco_rl.sim_state.environment_state import environment_state_dict, load_environment_state_dict, require_plain
 
-from .checkpoint_contents import require_sound
-from .checkpoint_files import read_checkpoint, require_parts, thin, write_checkpoint
 from .cpu_threads import one_thread_but_for
-from .environment_state import environment_state_dict, load_environment_state_dict, require_plain
-from .finite_steps import BrokenSimulationError, FiniteSteps
-from .learning_guards import DivergedError, GuardSettings, LearningGuards
 from .progress_logger import ProgressLogger
-from .random_state import load_random_state_dict, random_state_dict, versions
 from .rank_runner import RankRunner
-from .stop_signals import StopSignals
 
 GRACE = 10.0
 """Seconds that an iteration may take to its end after a stop was asked for; its rollout is given up after them."""

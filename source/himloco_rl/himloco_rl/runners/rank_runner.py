@@ -11,9 +11,8 @@ from pathlib import Path
 import torch
 from rsl_rl.runners import OnPolicyRunner
 
-from himloco_rl.algorithms.ranks import noticing_loss
-
-from .process_group import join
+from himloco_rl.distributed.process_group import join
+from himloco_rl.distributed.ranks import noticing_loss
 
 
 class RankRunner(OnPolicyRunner):

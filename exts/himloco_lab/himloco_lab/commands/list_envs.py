@@ -1,0 +1,71 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""``scripts/list_envs.py``: the tasks of this repository, or all that are installed."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+from gymnasium.envs.registration import EnvSpec
+
+from himloco_lab.errors import CliError, run_command, suggestion
+from himloco_lab.setup.parser import Parser
+from himloco_lab.setup.registry import himloco_tasks
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the table *argv* asks for and return the exit code."""
+    return run_command(_list, argv)
+
+
+def _list(argv: list[str]) -> None:
+    parser = Parser(description="List tasks with their configurations and physics presets.")
+    parser.add_argument("--keyword", default="", help="Show only tasks whose name contains this.")
+    parser.add_argument("--all", action="store_true", help="Show Isaac Lab's tasks and other packages' too.")
+    parser.add_argument(
+        "--no_presets", action="store_true", help="Leave the physics presets out, which takes no simulator."
+    )
+    args = parser.parse_args(argv)
+    specs = _all_tasks() if args.all else himloco_tasks()
+    shown = [spec for spec in specs if args.keyword.lower() in spec.id.lower()]
+    if not shown:
+        raise CliError(
+            f"--keyword {args.keyword}: no such task; {suggestion(args.keyword, [spec.id for spec in specs])}"
+        )
+    columns = ["task", "environment", "learner"] + ([] if args.no_presets else ["physics="])
+    print(format_table(columns, [_row(spec, presets=not args.no_presets) for spec in shown]))
+
+
+def _all_tasks() -> list[EnvSpec]:
+    import isaaclab_tasks  # noqa: F401
+    from isaaclab.cli import load_external_tasks
+
+    from himloco_lab.setup.registry import isaac_tasks
+
+    load_external_tasks()
+    return sorted((spec for spec in isaac_tasks() if not spec.kwargs.get("deprecated")), key=lambda spec: spec.id)
+
+
+def _row(spec: EnvSpec, *, presets: bool) -> list[str]:
+    row = [spec.id] + [
+        str(spec.kwargs.get(key, "-")).rpartition(".")[2] for key in ("env_cfg_entry_point", "rsl_rl_cfg_entry_point")
+    ]
+    if presets:
+        from isaaclab_tasks.utils.preset_cli import enumerate_task_presets
+        from isaaclab_tasks.utils.preset_target import PresetTarget
+
+        with contextlib.redirect_stdout(io.StringIO()):  # Isaac Lab tells of every class it instantiates
+            found = enumerate_task_presets(spec.id)
+        row.append("?" if found is None else ", ".join(found[PresetTarget.PHYSICS]) or "-")
+    return row
+
+
+def format_table(columns: list[str], rows: list[list[str]]) -> str:
+    """Return *rows* below *columns*, aligned with spaces so that a task's name can be copied from the first."""
+    widths = [max(len(line[i]) for line in [columns, *rows]) for i in range(len(columns))]
+    lines = [columns, ["-" * width for width in widths], *rows]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )

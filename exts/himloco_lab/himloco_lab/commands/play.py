@@ -1,0 +1,152 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""``scripts/play.py``: watch a policy, and steer it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import copy
+import socket
+from pathlib import Path
+from typing import Any
+
+from isaaclab_rl.entrypoints.common import (
+    apply_env_overrides,
+    apply_video_recording,
+    normalize_task_name,
+    pre_launch_video_config,
+    set_hydra_args,
+    video_playback_steps,
+)
+
+from himloco_lab.errors import FAILURE, CliError, run_command
+from himloco_lab.playing.filming import films_without_kit, open_film, plan_film, told_in_a_line
+from himloco_lab.runs.checkpoints import find_checkpoint, log_root, recorded_agent
+from himloco_lab.runs.loading import check_policy, open_any, open_env, policy_file
+from himloco_lab.setup.arguments import check_history, parse, play_parser
+from himloco_lab.setup.checks import check_configs, check_display, check_launch, check_video
+from himloco_lab.setup.machine import apply_device, check_num_envs
+from himloco_lab.setup.overrides import resolve_configs
+from himloco_lab.setup.registry import find_task
+
+SEED = 42
+"""Isaac Lab's, where the user names none."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Play as *argv* says, and return the exit code."""
+    return run_command(_play, argv)
+
+
+def _play(argv: list[str]) -> None:
+    args, overrides = parse(play_parser(), argv)
+    args.task = find_task(args.task, args.agent).id
+    check_history(args.history, args.policy is not None and policy_file(args.policy) is not None)
+    env_cfg, agent_cfg = resolve_configs(args.task, args.agent, overrides, play_mode=not args.train_env_cfg)
+    apply_env_overrides(args, env_cfg, apply_device=False)
+    apply_device(args, overrides, env_cfg, agent_cfg)
+    _choose_num_envs(args, overrides, env_cfg)
+    if not args.train_env_cfg:
+        _drop_rewards(env_cfg)
+    check_configs(env_cfg, agent_cfg)
+    check_command(args, env_cfg.commands.base_velocity.ranges)
+    filmed = films_without_kit(env_cfg, args)
+    if not filmed:
+        check_video(env_cfg, args)
+    env_cfg.seed = agent_cfg.seed = SEED if args.seed is None else args.seed
+    checkpoint, recorded = _find_checkpoint(args, agent_cfg)
+    if checkpoint is not None:
+        check_policy(checkpoint, args.task, env_cfg, agent_cfg, recorded)
+    check_display(args)
+    _add_viewer(args, env_cfg)
+    set_hydra_args(overrides)
+
+    folder = checkpoint.parent if checkpoint else log_root("play") / normalize_task_name(args.task)
+    plan = plan_film(args, folder, checkpoint) if filmed else None
+    pre_launch_video_config(env_cfg, args)
+    check_launch(env_cfg, args)
+    apply_video_recording(env_cfg, str(folder), args, subdir="play", checkpoint_path=str(checkpoint or ""))
+
+    from isaaclab.app import launch_simulation
+
+    ranges = copy.deepcopy(env_cfg.commands.base_velocity.ranges)  # before a curriculum narrows them
+    with launch_simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
+        vec_env = open_env(args.task, env_cfg, agent_cfg, recorded, cleanup)
+        named: Any = checkpoint or args.policy
+        policy = open_any(vec_env, args.task, agent_cfg, named, args.policy is None, env_cfg.seed, args.history)
+
+        from himloco_lab.playing.session import PlaySession
+
+        film = None if plan is None else open_film(vec_env.unwrapped, plan, cleanup)
+        limits = (args.max_steps, video_playback_steps(args, env_cfg), plan and plan.steps)
+        print(f"[INFO] Playing {checkpoint or args.policy} on {args.task}, Ctrl-C ends it")
+        has_window = "kit" in (args.visualizer or []) and not args.headless
+        session = PlaySession(vec_env, policy, ranges, args.command, film, has_window)
+        max_steps = min((steps for steps in limits if steps is not None), default=None)
+        with told_in_a_line():
+            print(session.run(max_steps, real_time=args.real_time or bool(args.visualizer)))
+
+
+def _choose_num_envs(args: argparse.Namespace, overrides: list[str], env_cfg: Any) -> None:
+    """One robot to look at, unless the user wants more."""
+    if args.num_envs is None and not any(token.startswith("env.scene.num_envs=") for token in overrides):
+        env_cfg.scene.num_envs = 1
+    check_num_envs(env_cfg.scene.num_envs, env_cfg.sim.device)
+
+
+def check_command(args: argparse.Namespace, ranges: Any) -> None:
+    """Refuse commands of other than three or four numbers, and a height where the task has one for all.
+
+    Raises:
+        CliError: If it is one of these.
+    """
+    asked = args.command
+    if asked is None:
+        return
+    told = f"--command {' '.join(f'{value:g}' for value in asked)}"
+    if len(asked) not in (3, 4):
+        raise CliError(f"{told}: {len(asked)} numbers; give VX VY YAW or VX VY YAW HEIGHT")
+    lowest, highest = ranges.height
+    if len(asked) == 4 and lowest == highest != asked[3]:
+        raise CliError(f"{told}: {args.task} commands no height but {highest:g} m; leave HEIGHT out")
+
+
+def _drop_rewards(env_cfg: Any) -> None:
+    """Take away the rewards that nothing here looks at: with one robot they are a quarter of a step [measured]."""
+    curricula = [term for term in vars(env_cfg.curriculum).values() if term is not None]
+    followed = {term.params.get("reward_term") for term in curricula}
+    for name in vars(env_cfg.rewards):
+        if name not in followed:
+            setattr(env_cfg.rewards, name, None)
+
+
+def _find_checkpoint(args: argparse.Namespace, agent_cfg: Any) -> tuple[Path | None, dict[str, Any]]:
+    """Return the checkpoint to play and what its run recorded; none for ``--policy``."""
+    if args.policy is not None:
+        policy_file(args.policy)
+        return None, {}
+    root = log_root(agent_cfg.experiment_name)
+    checkpoint = find_checkpoint(args.checkpoint or "latest", root, task=args.task, agent_entry=args.agent)
+    return checkpoint, recorded_agent(checkpoint)
+
+
+def _add_viewer(args: argparse.Namespace, env_cfg: Any) -> None:
+    """Put the steering wheel into Isaac Lab's browser viewer, if that is what the user asked for."""
+    if "viser" not in (args.visualizer or []):
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((args.bind_address, args.port))
+        except OSError as error:
+            raise CliError(
+                f"--port {args.port}: cannot listen on {args.bind_address} there ({error.strerror}); name another",
+                FAILURE,
+            ) from None
+    from himloco_lab.playing.viewer_cfg import PlayViewerCfg
+
+    viewer = PlayViewerCfg(port=args.port, bind_address=args.bind_address)
+    others = [cfg for cfg in env_cfg.sim.visualizer_cfgs or [] if cfg.visualizer_type != "viser"]
+    env_cfg.sim.visualizer_cfgs = [*others, viewer]

@@ -1,0 +1,300 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Run folders, ``logs/rsl_rl/<experiment>/<time>_<run>`` as Isaac Lab lays them out, and the checkpoints in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from isaaclab_rl.entrypoints.common import CHECKPOINT_SELECTORS, RUN_MANIFEST_FILENAME, normalize_task_name
+from isaaclab_rl.utils.wandb import is_wandb_checkpoint, resolve_wandb_checkpoint
+
+from himloco_lab.errors import FAILURE, CliError, nearest
+
+MODEL_PATTERN = r"model_.*\.pt"
+"""Names under which the runner saves its checkpoints."""
+
+
+def log_root(experiment: str) -> Path:
+    """Return the folder of an experiment's runs, below the working directory as in Isaac Lab."""
+    return (Path("logs") / "rsl_rl" / experiment).absolute()
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without code; the tuples that Isaac Lab writes become lists."""
+
+
+def _as_list(loader: yaml.SafeLoader, node: yaml.SequenceNode) -> list[Any]:
+    return loader.construct_sequence(node, deep=True)
+
+
+_PlainLoader.add_constructor("tag:yaml.org,2002:python/tuple", _as_list)  # pyright: ignore[reportArgumentType]
+
+
+TRUSTED = ("himloco_lab", "himloco_rl", "isaaclab_rl", "rsl_rl")
+"""Packages whose classes and functions a run's record may name: whatever it names is imported and called."""
+
+
+def recorded_agent(checkpoint: Path) -> dict[str, Any]:
+    """Return the learner's configuration that stands beside a checkpoint, or nothing if it stands alone.
+
+    Raises:
+        CliError: If the file is there and cannot be read, or names code of a package that is not :data:`TRUSTED`.
+    """
+    path = checkpoint.parent / "params" / "agent.yaml"
+    try:
+        recorded = yaml.load(path.read_text(), _PlainLoader)
+    except FileNotFoundError:
+        return {}
+    except Exception as error:  # PyYAML lets whatever its constructors raise through
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise CliError(f"cannot read {path} ({reason}); move it away to use the task's own", FAILURE) from None
+    if not isinstance(recorded, dict):
+        return {}
+    foreign = _foreign_code(recorded)
+    if foreign is not None:
+        trusted = ", ".join(TRUSTED)
+        raise CliError(
+            f"{path} names the code {foreign!r}, and a record may name that of {trusted} only; if you wrote it, move"
+            " the file away and set it on the command line",
+            FAILURE,
+        )
+    return recorded
+
+
+def _foreign_code(record: dict[str, Any]) -> str | None:
+    """Return a class or function that *record* names and that is not of a trusted package; None if there is none."""
+    left: list[Any] = [record]
+    seen: set[int] = set()  # YAML's anchors make circles
+    while left:
+        node = left.pop()
+        if id(node) in seen or not isinstance(node, (dict, list)):
+            continue
+        seen.add(id(node))
+        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+            names_code = isinstance(value, str) and str(key).endswith(("class_name", "func"))
+            if names_code and not value.isidentifier() and re.split(r"[.:]", value)[0] not in TRUSTED:
+                return value
+            left.append(value)
+    return None
+
+
+def make_run_folder(root: Path, run_name: str, timestamp: str | None = None) -> Path:
+    """Create and return this run's own folder, ``<time>_<run>``.
+
+    Creating it is what claims the name, so a second run of the same second gets ``<time>_<run>-2``.
+
+    Args:
+        root: Folder of the experiment.
+        run_name: Name of the run; may be empty.
+        timestamp: The time to use; now when None.
+
+    Raises:
+        CliError: If no folder can be created and written there.
+    """
+    name = "_".join(filter(None, (timestamp or datetime.now().strftime("%Y-%m-%d_%H-%M-%S"), run_name)))
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        folder, number = root / name, 1
+        while True:
+            try:
+                folder.mkdir()
+                return folder
+            except FileExistsError:
+                number += 1
+                folder = root / f"{name}-{number}"
+    except OSError as error:
+        raise CliError(
+            f"cannot create the log folder {root / name}: {error.strerror}; start from a folder that can be written to",
+            FAILURE,
+        ) from None
+
+
+def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str, pattern: str = MODEL_PATTERN) -> Path:
+    """Return the checkpoint that ``--checkpoint`` names without ``--resume``.
+
+    Args:
+        selector: ``latest``, ``best``, a file, a run folder, or a Weights & Biases run.
+        root: Folder of the experiment's runs.
+        task: Task the run must have been made with, for ``latest`` and ``best``.
+        agent_entry: Learner it must have been made with, likewise.
+        pattern: Regular expression of the checkpoints' names in a run folder.
+
+    Raises:
+        CliError: If there is no such checkpoint, or the file is none. Of several that would do, the newest one that can
+            be read is taken.
+    """
+    if selector in CHECKPOINT_SELECTORS:
+        return _newest_of_all(_runs_of(root, task, agent_entry), f"--checkpoint {selector}: no run of {task}", root)
+    if is_wandb_checkpoint(selector):
+        return Path(resolve_wandb_checkpoint(selector))
+    path = Path(selector).expanduser().absolute()
+    if path.is_dir():
+        models = models_in(path, pattern)
+        if not models:
+            raise CliError(
+                f"--checkpoint {selector}: no {pattern} in this folder; name a run that has saved, or a file", FAILURE
+            )
+        return find_good(models)
+    if not path.exists():
+        raise CliError(f"--checkpoint {selector}: no such file{_neighbours(path)}", FAILURE)
+    return check_checkpoint(path)
+
+
+def find_resumed_checkpoint(root: Path, load_run: str, checkpoint: str) -> Path:
+    """Return the checkpoint that ``--resume [--load_run NAME] [--checkpoint NAME]`` names.
+
+    Args:
+        root: Folder of the experiment's runs.
+        load_run: Name or regular expression of the run; the last by name that matches and holds a checkpoint counts.
+        checkpoint: File name, iteration, or regular expression; the last in natural order that matches counts.
+
+    Raises:
+        CliError: If there is no such run or checkpoint, or the file is none.
+    """
+    load_run, checkpoint = _older_names(load_run, checkpoint)
+    runs = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    matching = _matching("--load_run", load_run, runs)
+    if not matching:
+        known = nearest(load_run, (run.name for run in runs)) or [run.name for run in runs[-3:]]
+        there = f"; there is {', '.join(known)}" if known else ""
+        raise CliError(f"--resume: no run matches {load_run!r} in {root}{there}", FAILURE)
+    for run in reversed(matching):
+        models = models_in(run, checkpoint)
+        if models:
+            return find_good(models)
+    names = [path.name for path in models_in(matching[-1], MODEL_PATTERN)]
+    there = f"; it has {', '.join(names[-5:])}" if names else ", nor any other"
+    raise CliError(f"--resume: no checkpoint matches {checkpoint!r} in {matching[-1]}{there}", FAILURE)
+
+
+def models_in(folder: Path, pattern: str) -> list[Path]:
+    """Return the files of *folder* whose names match *pattern*, in natural order (``model_9`` before ``model_10``)."""
+    files = [path for path in folder.iterdir() if path.suffix == ".pt" and path.is_file()]
+    return sorted(
+        _matching("--checkpoint", pattern, files),
+        key=lambda path: [(part.isdigit(), part.zfill(20)) for part in re.split(r"(\d+)", path.name)],
+    )
+
+
+def check_checkpoint(path: Path) -> Path:
+    """Return *path* if it can be read to its end without running anything of it.
+
+    Raises:
+        CliError: Otherwise.
+    """
+    read(path)
+    return path
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint holds, on the CPU; nothing that it may want to run is run.
+
+    Raises:
+        CliError: If it is truncated or damaged, wants to run something, or is something else.
+    """
+    from himloco_rl.checkpoints import CheckpointError, read_checkpoint
+
+    try:
+        return read_checkpoint(path)
+    except CheckpointError as error:
+        raise CliError(str(error), FAILURE) from None
+
+
+def _runs_of(root: Path, task: str, agent_entry: str) -> list[Path]:
+    """Return the folders of a task's and learner's runs by what their manifests say, the newest first."""
+    found = []
+    for folder in root.iterdir() if root.is_dir() else []:
+        try:
+            manifest = json.loads((folder / RUN_MANIFEST_FILENAME).read_text())
+            made_with = manifest["library"], manifest["task"], manifest["metadata"]["agent"]
+            if made_with == ("rsl_rl", normalize_task_name(task), agent_entry):
+                found.append((str(manifest["created_at"]), folder))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return [folder for _, folder in sorted(found, reverse=True)]
+
+
+def _newest_of_all(runs: list[Path], complaint: str, root: Path) -> Path:
+    """Return the newest checkpoint that can be read of the newest run that has one, and say what was passed over.
+
+    Raises:
+        CliError: If no run has a checkpoint; about the newest if none can be read.
+    """
+    unreadable = None
+    for models in filter(None, (models_in(run, MODEL_PATTERN) for run in runs)):
+        try:
+            good = find_good(models)
+        except CliError as error:
+            unreadable = unreadable or error
+            continue
+        if unreadable:
+            print(f"[WARNING] {unreadable}: taking an earlier run's, {good}")
+        return good
+    raise unreadable or CliError(f"{complaint} with a checkpoint in {root}; train one, or name a file", FAILURE)
+
+
+def find_good(models: list[Path]) -> Path:
+    """Return the last of *models* that can be read, and say which ones cannot.
+
+    Args:
+        models: Checkpoints, the newest last.
+
+    Raises:
+        CliError: If none can; about the last.
+    """
+    if not models:
+        raise CliError("no checkpoint was saved", FAILURE)
+    complaints = []
+    for path in reversed(models):
+        try:
+            good = check_checkpoint(path)
+        except CliError as error:
+            complaints.append(error)
+            continue
+        for complaint in complaints:
+            print(f"[WARNING] {complaint}: taking {good.name} instead")
+        return good
+    raise complaints[0]
+
+
+def recorded_task(folder: Path) -> str | None:
+    """Return the task that a run's manifest names, or None if it has none that can be read."""
+    try:
+        task = json.loads((folder / "run.json").read_text())["task"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return task if isinstance(task, str) else None
+
+
+def _older_names(load_run: str, checkpoint: str) -> tuple[str, str]:
+    """Translate legged_gym's way of naming a run and a checkpoint: -1 for the last, a number for an iteration."""
+    if checkpoint == "-1":
+        checkpoint = MODEL_PATTERN
+    elif checkpoint.isdigit():
+        checkpoint = rf"model_{checkpoint}\.pt"
+    return ".*" if load_run == "-1" else load_run, checkpoint
+
+
+def _matching(flag: str, pattern: str, paths: list[Path]) -> list[Path]:
+    """Return the path called *pattern*, or those whose names it matches from the beginning, as in Isaac Lab."""
+    exact = [path for path in paths if path.name == pattern]
+    try:
+        return exact or [path for path in paths if re.match(pattern, path.name)]
+    except re.error as error:
+        raise CliError(f"{flag} {pattern}: neither a name nor a regular expression ({error})") from None
+
+
+def _neighbours(path: Path) -> str:
+    """Return what stands beside a missing *path*, in words."""
+    folder = next((parent for parent in path.parents if parent.is_dir()), None)
+    if folder is None or folder != path.parent:
+        return f", and no folder {path.parent}"
+    close = nearest(path.name, (entry.name for entry in folder.iterdir()))
+    return f"; beside it is {', '.join(close)}" if close else ""

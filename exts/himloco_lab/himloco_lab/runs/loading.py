@@ -1,0 +1,280 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""A task, and a checkpoint in it, for the commands that use a policy rather than train one."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from himloco_lab.errors import FAILURE, CliError
+from himloco_lab.runs.checkpoints import recorded_agent
+from himloco_lab.runs.starting import start_from
+from himloco_lab.setup.arguments import OLDEST_FIRST
+
+if TYPE_CHECKING:
+    import torch
+    from isaaclab.envs import ManagerBasedRLEnv
+    from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
+    from rsl_rl.env import VecEnv
+    from tensordict import TensorDict
+
+    from himloco_lab.playing.policies import EnvPolicy
+    from himloco_rl.runners import HIMOnPolicyRunner
+
+CHECKPOINT_BEGIN = b"PK"
+"""First bytes of torch's files, which are ZIP archives."""
+
+SETTINGS = ("obs_groups", "clip_actions", "actor", "critic", "algorithm")
+"""What the checkpoint's own run says about the networks, whatever the task says today."""
+
+
+def open_env(
+    task: str, env_cfg: Any, agent_cfg: Any, recorded: dict[str, Any], cleanup: contextlib.ExitStack
+) -> RslRlVecEnvWrapper:
+    """Build the task, and close it with *cleanup*; call it inside ``launch_simulation``.
+
+    Args:
+        task: Registered name.
+        env_cfg: Its configuration.
+        agent_cfg: The learner's.
+        recorded: The configuration of the checkpoint's run, or nothing.
+        cleanup: Closes the environment.
+    """
+    import gymnasium as gym
+    from isaaclab_rl.entrypoints.common import close_env
+    from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
+
+    env = gym.make(task, cfg=env_cfg)
+    cleanup.callback(lambda: close_env(env))
+    clip = recorded.get("clip_actions", agent_cfg.clip_actions)
+    return RslRlVecEnvWrapper(cast("ManagerBasedRLEnv", env), clip_actions=clip)
+
+
+def load_runner(
+    vec_env: RslRlVecEnvWrapper, task: str, agent_cfg: Any, recorded: dict[str, Any], checkpoint: Path
+) -> HIMOnPolicyRunner:
+    """Build the networks that the checkpoint's run had, and load the actor.
+
+    Args:
+        vec_env: From :func:`open_env`.
+        task: Its registered name, for the message.
+        agent_cfg: The learner's configuration.
+        recorded: The configuration of the checkpoint's run, or nothing.
+        checkpoint: The file.
+
+    Raises:
+        CliError: If the checkpoint does not fit the task.
+    """
+    settings = _settings(agent_cfg, recorded)
+    runner = build_runner(vec_env, settings, None, agent_cfg.device)
+    load_checkpoint(runner, checkpoint, task, {"actor": True})
+    return runner
+
+
+def check_policy(checkpoint: Path, task: str, env_cfg: Any, agent_cfg: Any, recorded: dict[str, Any]) -> None:
+    """Refuse a checkpoint whose observations or networks are not what the task gives, before anything is built.
+
+    Args:
+        checkpoint: The file.
+        task: Registered name.
+        env_cfg: Its configuration.
+        agent_cfg: The learner's.
+        recorded: The configuration of the checkpoint's run, or nothing.
+
+    Raises:
+        CliError: With what differs.
+    """
+    from himloco_lab.runs.checkpoints import read
+    from himloco_lab.runs.fitting import check_fit
+
+    check_fit(checkpoint, read(checkpoint), task, env_cfg, _settings(agent_cfg, recorded))
+
+
+def _settings(agent_cfg: Any, recorded: dict[str, Any]) -> dict[str, Any]:
+    """The learner's configuration, with the networks that the checkpoint's run had."""
+    from isaaclab.utils import to_dict
+    from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg
+    from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version
+
+    # of a copy: it takes attributes away, and fails where they are gone
+    updated = handle_deprecated_rsl_rl_cfg(copy.deepcopy(agent_cfg), check_rsl_rl_version())
+    settings = cast("dict[str, Any]", to_dict(updated))
+    return settings | {key: recorded[key] for key in SETTINGS if key in recorded}
+
+
+def build_runner(vec_env: VecEnv, settings: dict[str, Any], log_dir: Path | None, device: str) -> HIMOnPolicyRunner:
+    """Build the networks and the learner.
+
+    Args:
+        vec_env: The environment.
+        settings: The learner's configuration.
+        log_dir: Where logs and checkpoints go; None writes nothing.
+        device: Where to learn.
+
+    Raises:
+        CliError: If a setting cannot work, or does not fit the observations.
+    """
+    from himloco_rl.distributed import LostRankError
+    from himloco_rl.runners import HIMOnPolicyRunner
+
+    try:
+        return HIMOnPolicyRunner(vec_env, settings, None if log_dir is None else str(log_dir), device)
+    except ValueError as error:  # what the learner says of settings and observations
+        raise CliError(f"the learner cannot be built: {error}") from None
+    except LostRankError as error:
+        raise CliError(str(error), FAILURE) from None
+
+
+def load_checkpoint(runner: HIMOnPolicyRunner, checkpoint: Path, task: str, load_cfg: dict[str, bool] | None) -> None:
+    """Load a checkpoint.
+
+    Args:
+        runner: Where to.
+        checkpoint: The file.
+        task: Registered name of the task, for the message.
+        load_cfg: Parts to load, as in rsl_rl; None for all.
+
+    Raises:
+        CliError: If networks or parts are not what the runner has.
+    """
+    from himloco_rl.checkpoints import CheckpointError
+
+    try:
+        runner.load(str(checkpoint), load_cfg=load_cfg, map_location=runner.device)
+    except CheckpointError as error:
+        raise CliError(str(error), FAILURE) from None
+    except (RuntimeError, LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise CliError(
+            f"{checkpoint} does not fit {task}: {lines[min(1, len(lines) - 1)]}; name the task it was trained on, and"
+            " the sizes of its networks",
+            FAILURE,
+        ) from None
+
+
+def load_for_all(
+    runner: HIMOnPolicyRunner, checkpoint: Path | None, task: str, load_cfg: dict[str, bool] | None
+) -> None:
+    """Load the first process's checkpoint, if it has one, in every process: other machines need not have its folder.
+
+    An exported policy (ONNX) is as good, but brings the actor alone.
+
+    Args:
+        runner: Where to.
+        checkpoint: The file; None for none, and in all processes but the first.
+        task: Registered name of the task, for the message.
+        load_cfg: Parts to load, as in rsl_rl; None for all.
+
+    Raises:
+        CliError: If networks or parts are not what the runner has.
+    """
+    data = runner.bytes_of_first(b"" if checkpoint is None else checkpoint.read_bytes())
+    if data and not data.startswith(CHECKPOINT_BEGIN):
+        if checkpoint is not None:
+            print(f"[INFO] Starting from the policy {checkpoint}: critic and optimizers are new")
+        start_from(runner.alg.actor, data, str(checkpoint or "the policy of the first process"), task)
+    elif checkpoint is not None:
+        print(f"[INFO] Continuing from {checkpoint}")
+        load_checkpoint(runner, checkpoint, task, load_cfg)
+    elif data:
+        with tempfile.TemporaryDirectory() as folder:
+            copy_of_first = Path(folder) / "checkpoint.pt"
+            copy_of_first.write_bytes(data)
+            load_checkpoint(runner, copy_of_first, task, load_cfg)
+
+
+def policy_file(name: str) -> Path | None:
+    """Return the file that ``--policy`` names; None for ``zero`` and ``random``.
+
+    Raises:
+        CliError: If there is no such file, or it is called an ONNX file and is none. Whether it fits the task shows
+            when the task is built.
+    """
+    from himloco_lab.deployment.files import open_session
+    from himloco_lab.deployment.schema import ManifestError
+    from himloco_lab.playing.policies import BUILT_IN
+
+    if name in BUILT_IN:
+        return None
+    path = Path(name).expanduser()
+    if not path.is_file():
+        known = " or ".join(BUILT_IN)
+        raise CliError(f"--policy {name}: no such file; name an ONNX or TorchScript file, or {known}", FAILURE)
+    if path.suffix == ".onnx":
+        try:
+            open_session(path)
+        except ManifestError as error:
+            raise CliError(f"--policy {error}", FAILURE) from None
+    return path
+
+
+def open_any(
+    vec_env: RslRlVecEnvWrapper,
+    task: str,
+    agent_cfg: Any,
+    named: Path | str,
+    is_checkpoint: bool,
+    seed: int,
+    history: str = OLDEST_FIRST,
+) -> EnvPolicy:
+    """Open a policy of whatever kind, and see that it fits the task.
+
+    Args:
+        vec_env: From :func:`open_env`.
+        task: Its registered name, for the message.
+        agent_cfg: The learner's configuration.
+        named: A checkpoint, or what ``--policy`` names.
+        is_checkpoint: Which of the two.
+        seed: Of the random policy.
+        history: Order of the frames that a file's policy was trained with.
+
+    Raises:
+        CliError: If it cannot be opened or does not fit.
+    """
+    from himloco_lab.playing.policies import PolicyError, layout_of, open_policy
+    from himloco_rl.observations import ObservationLayout
+
+    if is_checkpoint:
+        checkpoint = Path(named)
+        return load_runner(vec_env, task, agent_cfg, recorded_agent(checkpoint), checkpoint).get_inference_policy()
+    groups = agent_cfg.obs_groups["actor"]
+    frames = ObservationLayout.from_env(vec_env.unwrapped).group(groups[0]).history_length
+    layout = layout_of(vec_env.get_observations(), groups, vec_env.num_actions, frames)
+    try:
+        return open_policy(str(named), layout, seed=seed, newest_first=history != OLDEST_FIRST)
+    except PolicyError as error:
+        raise CliError(str(error), FAILURE) from None
+
+
+def velocity_estimate(
+    vec_env: RslRlVecEnvWrapper, policy: EnvPolicy, agent_cfg: Any
+) -> Callable[[TensorDict], torch.Tensor] | None:
+    """Return what tells a HIM policy's estimate of the base's velocity [m/s], shape ``[N, 3]``; None for others.
+
+    Args:
+        vec_env: From :func:`open_env`.
+        policy: From :func:`open_any`.
+        agent_cfg: The learner's configuration, which names what the estimator learns.
+    """
+    import torch
+
+    from himloco_rl.algorithms.him_setup import VELOCITY_DIM, velocity_target
+    from himloco_rl.models import HIMActor
+    from himloco_rl.observations import ObservationLayout
+
+    if not isinstance(policy, HIMActor):
+        return None
+    groups = agent_cfg.obs_groups["estimator"]
+    _, scale = velocity_target(ObservationLayout.from_env(vec_env.unwrapped), groups, agent_cfg.algorithm.velocity_term)
+
+    def estimate(observations: TensorDict) -> torch.Tensor:
+        flat = policy.obs_normalizer(torch.cat([observations[group] for group in policy.obs_groups], dim=-1))
+        return policy.estimator.features(policy.history(flat))[:, :VELOCITY_DIM] / scale
+
+    return estimate

@@ -1,0 +1,12 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Checkpoints: files, what they hold, random states."""
+
+from .files import CheckpointError, read_checkpoint, require_parts
+
+__all__ = [
+    "CheckpointError",
+    "read_checkpoint",
+    "require_parts",
+]

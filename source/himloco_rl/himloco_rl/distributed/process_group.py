@@ -1,0 +1,111 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Joining the processes that learn together: over NCCL on GPUs, over gloo on CPUs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from datetime import timedelta
+
+import torch
+from torch import distributed
+
+from himloco_rl.distributed.ranks import noticing_loss
+
+from .torchrun_store import meeting
+
+TIMEOUT = timedelta(minutes=10)
+"""How long processes wait for each other: for one that still builds its simulation, writes to a slow disk, or hangs."""
+LOST_AFTER = 30
+"""Seconds after which a machine that does not answer is lost. Its kernel answers, however busy its processes are."""
+PROBES = 5
+"""Questions to a silent machine within those seconds."""
+
+
+def backend_of(device: str) -> str:
+    """Name what carries tensors of a device from process to process."""
+    return "nccl" if torch.device(device).type == "cuda" else "gloo"
+
+
+def own_gpu(local_rank: int, visible: int) -> int:
+    """Number of a process's own GPU.
+
+    Args:
+        local_rank: Number of the process on its machine.
+        visible: GPUs it sees; a launcher may show each process nothing but its own.
+    """
+    return local_rank if local_rank < visible else 0
+
+
+def join(device: str, rank: int, local_rank: int, world_size: int) -> None:
+    """Join the group that ``MASTER_ADDR`` and ``MASTER_PORT`` name, unless the process has joined one already.
+
+    Args:
+        device: Where this process learns.
+        rank: Its number.
+        local_rank: Its number on its machine.
+        world_size: Number of processes.
+
+    Raises:
+        ValueError: If the rank or the GPU is another process's.
+        LostRankError: If the others do not come.
+    """
+    if rank >= world_size:
+        raise ValueError(f"RANK is {rank} of WORLD_SIZE {world_size}; start the run with torchrun.")
+    backend = backend_of(device)
+    if backend == "nccl":
+        own = f"cuda:{own_gpu(local_rank, torch.cuda.device_count())}"
+        if device not in ("cuda", own):
+            raise ValueError(f"The device is {device}, but process {local_rank} of a machine learns on {own}.")
+        torch.cuda.set_device(own)
+    if distributed.is_initialized():
+        return
+    before = _sockets().keys()
+    with noticing_loss(), meeting(rank, world_size, TIMEOUT) as store:
+        distributed.init_process_group(backend, rank=rank, world_size=world_size, timeout=TIMEOUT, store=store)
+        distributed.barrier()  # and every connection is there
+    notice_lost_machines({fd for inode, fd in _sockets().items() if inode not in before}, LOST_AFTER)
+
+
+def notice_lost_machines(fds: set[int], seconds: int) -> int:
+    """Let the kernel break connections whose other end does not answer, where gloo would wait for :data:`TIMEOUT`.
+
+    The death of a process closes its connections; that of a machine or a network does not.
+
+    Args:
+        fds: File descriptors of sockets; what is no TCP connection is left alone.
+        seconds: How long a machine may be silent [s].
+
+    Returns:
+        Number of connections.
+    """
+    count = 0
+    for fd in fds:
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(fd)) as connection:
+            if connection.family not in (socket.AF_INET, socket.AF_INET6):
+                continue
+            connection.getpeername()  # a socket that listens has none
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in (
+                (socket.TCP_KEEPIDLE, max(seconds // (PROBES + 1), 1)),
+                (socket.TCP_KEEPINTVL, max(seconds // (PROBES + 1), 1)),
+                (socket.TCP_KEEPCNT, PROBES),
+                (socket.TCP_USER_TIMEOUT, 1000 * seconds),  # for what was sent and is not acknowledged
+            ):
+                connection.setsockopt(socket.IPPROTO_TCP, option, value)
+            count += 1
+    return count
+
+
+def _sockets() -> dict[str, int]:
+    """This process's sockets, what Linux calls them -> file descriptor."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the listing's own descriptor is gone by now
+            target = os.readlink(f"/proc/self/fd/{name}")
+            if target.startswith("socket:"):
+                found[target] = int(name)
+    return found

@@ -1,0 +1,176 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""HIM's estimator: history of observations -> base velocity and a latent of what comes next."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+from rsl_rl.modules import MLP
+from torch import nn
+from torch.nn import functional
+
+from himloco_rl.losses.estimator_losses import AllReduce, SwapReduction, swap_loss, velocity_loss
+
+VELOCITY_DIM = 3
+"""Base linear velocity: x, y, z."""
+
+ESTIMATOR_PRESETS: dict[str, dict[str, Any]] = {
+    # Sizes of the two public implementations (shared facts, section 1.1).
+    "himloco": {"hidden_dims": [128, 64], "latent_dim": 16, "num_prototypes": 32},
+    "homie": {"hidden_dims": [256, 256], "latent_dim": 32, "num_prototypes": 64},
+}
+"""Published sizes, by name."""
+
+
+class HIMEstimator(nn.Module):
+    """Encoder, target encoder and prototypes.
+
+    Reference:
+        Long et al. "Hybrid Internal Model: Learning Agile Legged Locomotion with Simulated Robot Response."
+        ICLR 2024, arXiv 2312.11460.
+    """
+
+    prototypes: torch.Tensor
+    """E, one row a prototype; unit rows after :meth:`normalize_prototypes`. Shape [K, D]."""
+
+    def __init__(
+        self,
+        history_dim: int,
+        target_dim: int,
+        hidden_dims: list[int] | tuple[int, ...] = (256, 256),
+        latent_dim: int = 32,
+        num_prototypes: int = 64,
+        activation: str = "elu",
+        temperature: float = 3.0,
+        sinkhorn_epsilon: float = 0.05,
+        sinkhorn_iterations: int = 3,
+        swap_reduction: SwapReduction = "mean",
+        velocity_loss_coef: float = 1.0,
+        swap_loss_coef: float = 1.0,
+    ) -> None:
+        """Build the networks.
+
+        Args:
+            history_dim: Width of the flattened history.
+            target_dim: Width of the next frame that the target encoder sees.
+            hidden_dims: Hidden layers of both encoders.
+            latent_dim: D, width of the latent.
+            num_prototypes: K.
+            activation: Activation of both encoders.
+            temperature: τ of the swapped prediction.
+            sinkhorn_epsilon: ε of the codes.
+            sinkhorn_iterations: Normalisations of the codes.
+            swap_reduction: "mean" over prototypes as the public codes have it, or the paper's "sum".
+            velocity_loss_coef: Weight of the velocity loss.
+            swap_loss_coef: Weight of the swap loss; 0 leaves its networks unevaluated.
+        """
+        super().__init__()
+        if not all(isinstance(size, int) and size > 0 for size in (latent_dim, num_prototypes)):
+            raise ValueError(
+                f"The estimator of histories [N, {history_dim}] and next frames [N, {target_dim}] has latent_dim="
+                f"{latent_dim!r} and num_prototypes={num_prototypes!r}; set both to whole numbers of at least 1 in"
+                " actor.estimator_cfg."
+            )
+        self.latent_dim = latent_dim
+        self.temperature = temperature
+        self.sinkhorn_epsilon = sinkhorn_epsilon
+        self.sinkhorn_iterations = sinkhorn_iterations
+        self.swap_reduction: SwapReduction = swap_reduction
+        self.velocity_loss_coef = velocity_loss_coef
+        self.swap_loss_coef = swap_loss_coef
+        self.encoder = MLP(history_dim, VELOCITY_DIM + latent_dim, hidden_dims, activation)
+        self.target_encoder = MLP(target_dim, latent_dim, hidden_dims, activation)
+        self.prototypes = nn.Parameter(torch.randn(num_prototypes, latent_dim))
+        self.normalize_prototypes()
+
+    @classmethod
+    def from_cfg(cls, history_dim: int, target_dim: int, cfg: dict[str, Any] | None = None) -> HIMEstimator:
+        """Build from a dictionary; ``preset`` names one of :data:`ESTIMATOR_PRESETS`, other keys override it."""
+        settings = {name: value for name, value in (cfg or {}).items() if value is not None}
+        preset = settings.pop("preset", None)
+        if preset is not None:
+            if preset not in ESTIMATOR_PRESETS:
+                raise ValueError(f"Unknown estimator preset {preset!r}; use one of {sorted(ESTIMATOR_PRESETS)}.")
+            settings = {**ESTIMATOR_PRESETS[preset], **settings}
+        known = [*inspect.signature(cls).parameters][2:]  # without the widths, which the observations give
+        unknown = sorted(set(settings) - set(known))
+        if unknown:
+            raise ValueError(f"Unknown keys {unknown} in actor.estimator_cfg; known are ['preset', *{known}].")
+        return cls(history_dim, target_dim, **settings)
+
+    @property
+    def feature_dim(self) -> int:
+        """Width of what the actor receives: velocity and latent."""
+        return VELOCITY_DIM + self.latent_dim
+
+    def forward(self, history: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Estimate velocity and latent.
+
+        Args:
+            history: Flattened history, shape [B, history_dim].
+
+        Returns:
+            v̂ in observation units, shape [B, 3], and the unit latent z_s, shape [B, D].
+        """
+        code = self.encoder(history)
+        velocity, latent = code.split([VELOCITY_DIM, self.latent_dim], dim=-1)
+        return velocity, functional.normalize(latent, dim=-1)  # z_s = z̃_s/‖z̃_s‖₂
+
+    def features(self, history: torch.Tensor) -> torch.Tensor:
+        """What the actor receives: [v̂, z_s], shape [B, 3 + D]."""
+        return torch.cat(self(history), dim=-1)
+
+    def encode_target(self, next_frame: torch.Tensor) -> torch.Tensor:
+        """Unit latent z_t of the next frame, shape [B, target_dim] -> [B, D]."""
+        return functional.normalize(self.target_encoder(next_frame), dim=-1)
+
+    @torch.no_grad()
+    def normalize_prototypes(self) -> None:
+        """E ← E/‖E‖₂ row by row, in place and outside the graph, before every update."""
+        self.prototypes.copy_(functional.normalize(self.prototypes, dim=-1))
+
+    def compute_loss(
+        self,
+        velocity: torch.Tensor,
+        latent: torch.Tensor,
+        next_frame: torch.Tensor,
+        velocity_target: torch.Tensor,
+        velocity_scale: float = 1.0,
+        all_reduce: AllReduce | None = None,
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """L = L_vel + L_swap from what :meth:`forward` returned.
+
+        Args:
+            velocity: v̂, shape [B, 3].
+            latent: z_s, shape [B, D].
+            next_frame: Input of the target encoder, shape [B, target_dim].
+            velocity_target: Velocity in observation units, shape [B, 3].
+            velocity_scale: Observation units per m/s.
+            all_reduce: Sums over processes (multi-process runs).
+
+        Returns:
+            The loss and the metrics of :func:`velocity_loss` and :func:`swap_loss`.
+        """
+        loss_velocity, metrics = velocity_loss(velocity.float(), velocity_target, velocity_scale)
+        loss = self.velocity_loss_coef * loss_velocity
+        if self.swap_loss_coef != 0.0:
+            target = self.encode_target(next_frame)
+            # exp(S/0.05) turns bfloat16's error of 0.004 in a score into one of 8 % in a code.
+            with torch.autocast(latent.device.type, enabled=False):
+                loss_swap, swap_metrics = swap_loss(
+                    latent.float(),
+                    target.float(),
+                    self.prototypes,
+                    self.temperature,
+                    self.sinkhorn_epsilon,
+                    self.sinkhorn_iterations,
+                    self.swap_reduction,
+                    all_reduce,
+                )
+            loss = loss + self.swap_loss_coef * loss_swap
+            metrics |= swap_metrics
+        return loss, metrics

@@ -1,0 +1,278 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""A campaign: every variant with every seed on equal samples, and the records of what is finished.
+
+A finished run is two files, ``<variant>_seed<n>.csv`` with its curves and beside it a ``.json`` with how it was made.
+The second one is written last: a run without it did not finish.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import math
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from himloco_lab.errors import FAILURE, CliError
+
+from .variants import DISTURBANCES, VARIANTS
+
+CURVES = {
+    "return": ("Train/mean_reward", "mean return"),
+    "length": ("Train/mean_episode_length", "mean episode length [steps]"),
+    "velocity_error": ("Loss/estimator_velocity_error", "estimated velocity, error [m/s]"),
+    "tracking_error": ("Metrics/base_velocity/error_vel_xy", "commanded velocity, error [m/s]"),
+    "yaw_error": ("Metrics/base_velocity/error_vel_yaw", "commanded turning, error [rad/s]"),
+    "height_error": ("Metrics/base_velocity/error_height", "commanded height, error [m]"),
+    "swap_loss": ("Loss/estimator_swap_loss", "swap loss"),
+    "perplexity": ("Loss/estimator_prototype_perplexity", "prototypes' perplexity"),
+    "disturbances": ("Curriculum/disturbances", "disturbance ratio"),
+}
+"""Column of a record -> TensorBoard's tag, and what the picture says on the axis."""
+POINTS = 60
+"""Rows of a record."""
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What is compared."""
+
+    variants: tuple[str, ...]
+    """Names from :data:`~.variants.VARIANTS`."""
+    seeds: tuple[int, ...]
+    """Seeds of each."""
+    samples: int
+    """Environment steps that each run is to have, over all robots; rounded up to whole iterations."""
+    num_envs: int
+    """Robots."""
+    task: str
+    """Registered name."""
+    device: str
+    """Device of simulation and learner."""
+    disturbances: str
+    """A name from :data:`~.variants.DISTURBANCES`."""
+    overrides: tuple[str, ...]
+    """Hydra overrides of all runs."""
+
+    def runs(self, steps_per_env: int) -> list[Run]:
+        """All runs, all variants of one seed after the other, so that an unfinished campaign compares like with like.
+
+        Args:
+            steps_per_env: Steps of one robot in an iteration, from the task's configuration.
+        """
+        per_iteration = self.num_envs * steps_per_env
+        iterations = math.ceil(self.samples / per_iteration)
+        return [
+            Run(variant, seed, iterations, per_iteration, self._arguments(variant, seed, iterations), self.conditions)
+            for seed in self.seeds
+            for variant in self.variants
+        ]
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """What runs must share to be compared, samples aside."""
+        return {
+            "task": self.task,
+            "robots": self.num_envs,
+            "disturbances": self.disturbances,
+            "overrides": list(self.overrides),
+        }
+
+    def overrides_of(self, variant: str) -> tuple[str, ...]:
+        """Hydra overrides of one variant's runs; the campaign's own come last and win."""
+        return (*VARIANTS[variant].overrides, *DISTURBANCES[self.disturbances], *self.overrides)
+
+    def _arguments(self, variant: str, seed: int, iterations: int) -> tuple[str, ...]:
+        flags = {
+            "task": self.task,
+            "device": self.device,
+            "num_envs": self.num_envs,
+            "nproc_per_node": 1,  # the same run on a machine with more cores
+            "seed": seed,
+            "max_iterations": iterations,
+        }
+        words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+        return (*words, *self.overrides_of(variant))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training."""
+
+    variant: str
+    """Name of the variant."""
+    seed: int
+    """Seed."""
+    iterations: int
+    """Iterations."""
+    samples_per_iteration: int
+    """Environment steps of an iteration, over all robots."""
+    arguments: tuple[str, ...]
+    """Arguments of ``scripts/train.py``."""
+    conditions: dict[str, Any]
+    """What it shares with all runs that it may be compared with."""
+
+    @property
+    def name(self) -> str:
+        """Name of its files."""
+        return f"{self.variant}_seed{self.seed}"
+
+    @property
+    def samples(self) -> int:
+        """Environment steps in all."""
+        return self.iterations * self.samples_per_iteration
+
+    @property
+    def command(self) -> str:
+        """The command line that makes it."""
+        return shlex.join(["./himloco.sh", "-p", "scripts/train.py", *self.arguments])
+
+    def finished(self, folder: Path) -> bool:
+        """Whether its record is there.
+
+        Args:
+            folder: Where the records are.
+
+        Raises:
+            CliError: If the record is of another command.
+        """
+        path = folder / f"{self.name}.json"
+        if not path.is_file():
+            return False
+        recorded = read_json(path).get("command")
+        if recorded != self.command:
+            raise CliError(
+                f"{path} records another run ({recorded}) than this one ({self.command}); remove it to make this one,"
+                " or name another folder with --out",
+                FAILURE,
+            )
+        return True
+
+
+def write_record(folder: Path, run: Run, rows: Sequence[dict[str, float]], facts: dict[str, Any]) -> None:
+    """Keep a finished run.
+
+    Args:
+        folder: Where the records are; created where it is missing.
+        run: The run.
+        rows: Its curves, one row an iteration, as :func:`~plot_run.read_run` returns them.
+        facts: Anything else to note.
+
+    Raises:
+        CliError: If the run has not the iterations it should.
+    """
+    if len(rows) != run.iterations:
+        raise CliError(f"{run.name} logged {len(rows)} iterations instead of {run.iterations}", FAILURE)
+    folder.mkdir(parents=True, exist_ok=True)
+    counted = [row | {"samples": (i + 1.0) * run.samples_per_iteration} for i, row in enumerate(rows)]
+    columns = ["samples", "minutes", *CURVES]
+    with _replacing(folder / f"{run.name}.csv") as beside, beside.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in thinned(counted, POINTS))
+    record = {
+        **{"variant": run.variant, "seed": run.seed, "samples": run.samples, "conditions": run.conditions},
+        **{"command": run.command, **facts},
+    }
+    with _replacing(folder / f"{run.name}.json") as beside:
+        beside.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def thinned(rows: Sequence[dict[str, float]], points: int) -> list[dict[str, float]]:
+    """Means of equal groups of rows, at most *points* of them; ``samples`` and ``minutes`` are those of a group's end.
+
+    Args:
+        rows: One row an iteration; a column may be missing in some.
+        points: Groups.
+    """
+    count = min(points, len(rows))
+    result: list[dict[str, float]] = []
+    for i in range(count):
+        group = rows[i * len(rows) // count : (i + 1) * len(rows) // count]
+        row = {name: group[-1][name] for name in ("samples", "minutes")}
+        for name in dict.fromkeys(name for one in group for name in one if name not in row):
+            values = [one[name] for one in group if name in one]
+            row[name] = sum(values) / len(values)
+        result.append(row)
+    return result
+
+
+def read_records(folder: Path) -> list[dict[str, Any]]:
+    """All finished runs in a folder, each with its ``curves``: column -> values, NaN where there is none.
+
+    Raises:
+        CliError: If there is none, or they do not have equal samples and equal settings apart from variant and seed.
+    """
+    records = [read_json(path) for path in sorted(folder.glob("*_seed*.json"))]
+    if not records:
+        raise CliError(f"{folder} has no finished run yet; start with tools/ablate.py", FAILURE)
+    check_comparable(folder, records[0]["samples"], records[0]["conditions"])
+    for record in records:
+        if record["variant"] not in VARIANTS:
+            raise CliError(f"{folder} has a run of {record['variant']!r}, which is no variant; remove it", FAILURE)
+        record["curves"] = _read_csv(folder / f"{record['variant']}_seed{record['seed']}.csv")
+    order = list(VARIANTS)
+    return sorted(records, key=lambda record: (order.index(record["variant"]), record["seed"]))
+
+
+def check_comparable(folder: Path, samples: int, conditions: dict[str, Any]) -> None:
+    """See that every record in a folder has these samples and conditions.
+
+    Args:
+        folder: Where the records are.
+        samples: Environment steps of a run.
+        conditions: As :attr:`Campaign.conditions`.
+
+    Raises:
+        CliError: If one does not.
+    """
+    for path in sorted(folder.glob("*_seed*.json")):
+        record = read_json(path)
+        if record.get("samples") != samples or record.get("conditions") != conditions:
+            raise CliError(
+                f"{path} has {record.get('samples')} samples under {record.get('conditions')}, not {samples} under"
+                f" {conditions}: they cannot be compared; keep them in folders of their own (--out)",
+                FAILURE,
+            )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A record.
+
+    Raises:
+        CliError: If the file is none.
+    """
+    try:
+        found = json.loads(path.read_text())
+    except ValueError as error:
+        raise CliError(f"{path} is no JSON ({error}); remove it, and the run is made again", FAILURE) from None
+    if not isinstance(found, dict):
+        raise CliError(f"{path} holds no record of a run; remove it, and the run is made again", FAILURE)
+    return found
+
+
+def _read_csv(path: Path) -> dict[str, list[float]]:
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {name: [float(row[name] or "nan") for row in rows] for name in ("samples", *CURVES)}
+    except (OSError, KeyError, ValueError) as error:
+        raise CliError(f"cannot read {path} ({error}); remove its .json, and the run is made again", FAILURE) from None
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Give a file beside *path* that takes its place when all went well."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
