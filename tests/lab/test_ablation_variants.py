@@ -59,7 +59,7 @@ def test_without_the_estimator_the_policy_is_an_mlp_over_all_frames() -> None:
     state = {name: value.double().numpy() for name, value in actor.state_dict().items()}
     layers = [state[f"mlp.{i}.{kind}"] for i in (0, 2, 4, 6) for kind in ("weight", "bias")]
     assert layers[0].shape == (256, 456)
-    x = obs["policy"].double().numpy()  # the normaliser has seen nothing yet: mean 0, deviation 1
+    x = obs["policy"].double().numpy()  # the normalizer has seen nothing yet: mean 0, deviation 1
     x = (x - state["obs_normalizer._mean"]) / (state["obs_normalizer._std"] + 1e-2)
     for i in range(0, 8, 2):
         x = x @ layers[i].T + layers[i + 1]

@@ -77,7 +77,7 @@ def measure(num_envs: int, rounds: int, seed: int) -> dict[str, Any]:
 def _iteration(learner: Any, env: Any, steps: int, world_size: int) -> dict[str, float]:
     """Make an iteration with so many processes; return its seconds, and those of its parts [s]."""
     learner.ranks.world_size = world_size
-    for model in (learner.actor, learner.critic):  # rsl_rl's normalisers reduce whenever there is a group
+    for model in (learner.actor, learner.critic):  # rsl_rl's normalizers reduce whenever there is a group
         model.obs_normalizer.train(world_size > 1)
     reducing = [0.0]
     reduce = distributed.all_reduce
