@@ -193,6 +193,12 @@ def _column(runs: list[dict[str, Any]], key: str, digits: int = 0, factor: float
     return show(spread([factor * run[key] for run in runs]), digits)
 
 
+def _cases_table(heading: str, cases: dict[str, list[dict[str, Any]]], columns: dict[str, tuple[str, int]]) -> str:
+    """A row for each case; *columns* is name -> key of a run and digits."""
+    rows = [[name, *(_column(runs, *column) for column in columns.values())] for name, runs in cases.items()]
+    return markdown_table([heading, *columns], rows)
+
+
 def _stepping_tables(part: dict[str, Any]) -> list[str]:
     runs, sizes = part["runs"], part["sizes"]
     rows = [
@@ -221,19 +227,14 @@ def _parts_table(runs: dict[str, list[dict[str, Any]]]) -> str:
 
 
 def _train_tables(part: dict[str, Any]) -> list[str]:
-    rows = [
-        [
-            case,
-            _column(runs, "env_steps_per_s"),
-            _column(runs, "collect_steps_per_s"),
-            _column(runs, "collect_s", 2),
-            _column(runs, "learn_s", 2),
-            _column(runs, "peak_gb", 2),
-        ]
-        for case, runs in part["runs"].items()
-    ]
-    head = ["total [env-steps/s]", "collection alone [env-steps/s]", "collection [s/iteration]"]
-    return [markdown_table(["Flat", *head, "learning [s/iteration]", "peak memory [GB]"], rows)]
+    columns = {
+        "total [env-steps/s]": ("env_steps_per_s", 0),
+        "collection alone [env-steps/s]": ("collect_steps_per_s", 0),
+        "collection [s/iteration]": ("collect_s", 2),
+        "learning [s/iteration]": ("learn_s", 2),
+        "peak memory [GB]": ("peak_gb", 2),
+    }
+    return [_cases_table("Flat", part["runs"], columns)]
 
 
 def _scaling_tables(part: dict[str, Any]) -> list[str]:
@@ -244,16 +245,14 @@ def _scaling_tables(part: dict[str, Any]) -> list[str]:
         "update together": ("together_update_s", 2),
         "reducing": ("reducing_s", 3),
     }
-    rows = [[name, *(_column(runs, *column) for column in columns.values())] for name, runs in part["runs"].items()]
     runs = [run for case in part["runs"].values() for run in case]
     reductions = [
         [f"{name}'s gradients", f"{size:,}", _column(runs, f"{name}_reduction_ms", 2)]
         for name, size in runs[0]["traffic_bytes"].items()
     ]
     reductions.append(["one number", "4", _column(runs, "number_reduction_ms", 2)])
-    heading = f"{part['sizes']['scaling_processes']} processes"
     return [
-        markdown_table([heading, *columns], rows),
+        _cases_table(f"{part['sizes']['scaling_processes']} processes", part["runs"], columns),
         markdown_table(["one reduction over gloo", "bytes", "ms"], reductions),
     ]
 
@@ -276,8 +275,8 @@ def _compile_tables(part: dict[str, Any]) -> list[str]:
     tables = [*_learner_tables(part), markdown_table(["first rollout and update", "s"], first)]
     errors = {run["compile_error"] for run in runs if "compile_error" in run}
     verdicts = [f"`torch.compile` does not work here: {error}.\n" for error in sorted(errors)]
-    for name, ratio in part["ratios"].items():
-        pays = "it pays" if ratio["high"] < 1.0 else "it does not pay" if ratio["low"] > 1.0 else "no clear difference"
+    for name, value in part["ratios"].items():
+        pays = "it pays" if value["high"] < 1.0 else "it does not pay" if value["low"] > 1.0 else "no clear difference"
         verdicts.append(f"{name}: {pays}.\n")
     return [*tables, *verdicts]
 
@@ -290,20 +289,24 @@ def _evaluation_tables(part: dict[str, Any]) -> list[str]:
         rows.append(["robot-seconds a second of processor time", _column(tour, "robot_seconds_per_cpu_s", 1)])
     rows.append(["share of the time that robots stood [%]", _column(tour, "stood_share", 0, 100.0)])
     heading = f"tour, {sizes['tour_robots']} robots, {sizes['tour_seconds']} s"
-    times = [[name.removeprefix("tracking, "), _column(case, "seconds")] for name, case in runs.items()]
+    tracking = {name.removeprefix("tracking, "): case for name, case in runs.items()}
     commands = f"tracking, {sizes['tracking_commands']} commands x {sizes['tracking_robots']} robots"
-    return [markdown_table([heading, "median (range)"], rows), markdown_table([commands, "seconds"], times)]
+    tour_table = markdown_table([heading, "median (range)"], rows)
+    return [tour_table, _cases_table(commands, tracking, {"seconds": ("seconds", 0)})]
 
 
 def _memory_tables(part: dict[str, Any]) -> list[str]:
-    robots = part["sizes"]["rough_envs"]
-    peak = [[f"{robots} robots", _column(part["runs"]["rough"], "peak_gb", 2)]]
-    storage = part["storage"]
-    rows = [[name, f"{size / 1e9:.2f}"] for name, size in storage["bytes"].items()]
+    robots, storage = part["sizes"]["rough_envs"], part["storage"]
     heading = f"rollout of {storage['num_envs']} x {storage['num_steps']}"
-    tables = [markdown_table(["training", "peak memory [GB]"], peak), markdown_table([heading, "GB"], rows)]
-    peaks = [[name, f"{size / 1e9:.2f}"] for name, size in storage.get("peaks", {}).items()]
-    return [*tables, markdown_table([f"{heading} and its update", "peak [GB]"], peaks)] if peaks else tables
+    return [
+        _cases_table("training", {f"{robots} robots": part["runs"]["rough"]}, {"peak memory [GB]": ("peak_gb", 2)}),
+        _gigabytes_table(heading, "GB", storage["bytes"]),
+        *([_gigabytes_table(f"{heading} and its update", "peak [GB]", storage["peaks"])] if "peaks" in storage else []),
+    ]
+
+
+def _gigabytes_table(heading: str, column: str, sizes: dict[str, int]) -> str:
+    return markdown_table([heading, column], [[name, f"{size / 1e9:.2f}"] for name, size in sizes.items()])
 
 
 _TABLES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
