@@ -125,7 +125,8 @@ make_with_uv() {
     find_uv || return 1
     if [[ ! -x $python ]]; then
         local -a make=("$uv" venv --quiet --allow-existing --python "${found:-3.12}" "$venv")
-        "${make[@]}" --no-python-downloads >/dev/null 2>&1 || UV_PYTHON_INSTALL_DIR="$state/python" "${make[@]}" >&2 || return 1
+        "${make[@]}" --no-python-downloads >/dev/null 2>&1 ||
+            UV_PYTHON_INSTALL_DIR="$state/python" "${make[@]}" >&2 || return 1
     fi
     install_packages "$uv" pip install --python "$python"
 }
