@@ -28,7 +28,7 @@ Usage: ./himloco.sh OPTION [ARGUMENT ...]
                       e.g. --upgrade-package onnx
   -h, --help          show this
 
--p and -t set the environment up first when that is needed. A set-up that was interrupted starts again.
+-p and -t set the environment up first when that is needed. An interrupted setup starts again.
 
   HIMLOCO_VENV        where the environment lies (now: $venv)
   HIMLOCO_WHEELS      a folder to take the packages from in place of the network (see docker/offline/install.sh)
@@ -49,7 +49,7 @@ die() {
 # --- Python ---------------------------------------------------------------------------------------------------------
 
 # Prints "VERSION IMPLEMENTATION BITS BASE_EXECUTABLE" of a Python, or fails where it does not run. A file that exists
-# says nothing: pyenv puts a python3.12 on the PATH that only fails.
+# is not enough: pyenv puts a python3.12 on the PATH that only fails.
 probe() {
     "$1" -E -s -c '
 import platform, struct, sys
@@ -58,73 +58,39 @@ print("%s %s %d %s" % (platform.python_version(), platform.python_implementation
 ' </dev/null
 }
 
-# Sets `found` to the executable behind $1 if that is a CPython 3.12 that runs.
-accept() {
-    local facts
-    facts="$(probe "$1" 2>/dev/null)" || return 1
-    [[ $facts == 3.12.*" CPython 64 "* ]] || return 1
-    found="${facts#* CPython 64 }"
-    # Inside another environment, take the Python behind it. Where that does not run by itself, take what was given.
-    probe "$found" >/dev/null 2>&1 || found="$1"
+# True where $1 is a CPython 3.12 that runs; its base executable is in `base` then, what it printed in `facts`.
+is_python312() {
+    facts="$(probe "$1" 2>&1)" && [[ $facts == 3.12.*" CPython 64 "* ]] && base="${facts#* CPython 64 }"
 }
 
-# Sets `found` to $PYTHON, or ends with the reason why it cannot be used.
-accept_given() {
-    accept "$PYTHON" && return
-    local facts version implementation bits
-    if facts="$(probe "$PYTHON" 2>&1)"; then
-        read -r version implementation bits _ <<<"$facts"
-        die "PYTHON=$PYTHON is $implementation $version ($bits bit), needed is CPython 3.12 (64 bit):" \
-            "unset PYTHON or name another."
+# Ends with the reason where $PYTHON is given and cannot be used; its base executable is in `given` otherwise.
+check_given_python() {
+    [[ -n ${PYTHON:-} ]] || return 0
+    if is_python312 "$PYTHON"; then
+        given="$base"
+    elif [[ $facts =~ ^([0-9][^ ]*)\ ([^ ]+)\ (32|64)\ / ]]; then
+        die "PYTHON=$PYTHON is ${BASH_REMATCH[2]} ${BASH_REMATCH[1]} (${BASH_REMATCH[3]} bit), needed is CPython 3.12" \
+            "(64 bit): unset PYTHON or name another."
+    else
+        facts="$(sed -n '1s/^.*: line [0-9]*: //;1p' <<<"$facts")" # without bash's own "himloco.sh: line N:"
+        die "PYTHON=$PYTHON does not run ($facts): unset PYTHON or name a Python 3.12."
     fi
-    facts="$(sed -n '1s/^.*: line [0-9]*: //;1p' <<<"$facts")" # without bash's own "himloco.sh: line N:"
-    die "PYTHON=$PYTHON does not run ($facts): unset PYTHON or name a Python 3.12."
 }
 
-# Sets `found` to the first Python 3.12 that runs.
+# Prints $PYTHON, or the first Python 3.12 that runs on the PATH or of pyenv; nothing where only uv may have one.
 find_python() {
-    local candidate name
-    local -a candidates=()
-    if [[ -n ${PYTHON:-} ]]; then
-        accept_given
-        return
-    fi
-    for name in python3.12 python3 python; do
-        mapfile -t -O "${#candidates[@]}" candidates < <(type -aP "$name" 2>/dev/null)
-    done
-    mapfile -t -O "${#candidates[@]}" candidates < <(
+    local candidate
+    while read -r candidate; do
+        # Not the environment's own Python, on the PATH while it is active: it may be about to be replaced.
+        if [[ $candidate != "$venv"/bin/* ]] && is_python312 "$candidate"; then
+            printf '%s\n' "$candidate"
+            return
+        fi
+    done < <(
+        [[ -z ${PYTHON:-} ]] || printf '%s\n' "$PYTHON"
+        type -aP python3.12 python3 python
         compgen -G "${PYENV_ROOT:-${HOME:-/nonexistent}/.pyenv}/versions/3.12*/bin/python" | sort -rV
     )
-    # One that uv downloaded for an earlier set-up of this folder.
-    mapfile -t -O "${#candidates[@]}" candidates < <(compgen -G "$state/python/cpython-3.12*/bin/python3.12")
-    for candidate in "${candidates[@]}"; do
-        # Not the environment's own Python, on the PATH while it is active: it may be about to be replaced.
-        [[ $candidate != "$venv"/bin/* ]] || continue
-        accept "$candidate" && return
-    done
-    find_python_of_uv
-}
-
-# Sets `found` to a Python 3.12 that uv knows, or that it downloads into the environment folder.
-find_python_of_uv() {
-    local output=""
-    find_uv || die_without_python "there is no uv either, and it could not be installed"
-    output="$(cd / && "$uv" python find --no-python-downloads 3.12 2>/dev/null)" || true
-    [[ -z $output ]] || ! accept "$output" || return 0
-    say "no Python 3.12 runs here: uv downloads one into $state/python"
-    export UV_PYTHON_INSTALL_DIR="$state/python"
-    "$uv" python install --no-bin 3.12 >&2 || die_without_python "uv could not download one (see above)"
-    output="$(cd / && "$uv" python find --no-python-downloads --managed-python 3.12 2>/dev/null)" || true
-    accept "${output:-none}" || die_without_python "the one uv downloaded does not run"
-}
-
-die_without_python() {
-    say "no Python 3.12 found, and $1. Any one of these gets it:
-  apt-get install python3.12 python3.12-venv     (Ubuntu 24.04; elsewhere the system's own package)
-  pyenv install 3.12                             (is found by itself afterwards)
-  conda create -p DIR python=3.12                (then: PYTHON=DIR/bin/python ./himloco.sh -i)
-  uv python install 3.12                         (on a machine with a network; its folder can be copied)"
-    exit 1
 }
 
 # --- installers -----------------------------------------------------------------------------------------------------
@@ -134,54 +100,51 @@ locked() {
     awk -v names=" $* " '/^[a-z0-9]/ { split($1, part, "=="); keep = index(names, " " part[1] " ") } keep' "$lock"
 }
 
-# Sets `uv` to a uv that runs: the environment's, the PATH's, or one installed into the environment folder with any
-# Python 3. Fails where none can be had.
+# Sets `uv` to one that runs: the PATH's, or one that the pip of any Python 3 installs into the environment's folder. A
+# system Python without pip lends its venv.
 find_uv() {
     local candidate
-    for candidate in "$state/uv/bin/uv" "$(type -P uv || true)"; do
-        if [[ -n $candidate ]] && "$candidate" --version >/dev/null 2>&1; then
-            uv="$candidate"
-            return
-        fi
-    done
     locked uv >"$state/uv.txt"
-    while read -r candidate; do
-        probe "${candidate:-none}" >/dev/null 2>&1 || continue
-        install_uv_with "$candidate" </dev/null || continue
-        uv="$state/uv/bin/uv"
-        return
-    done < <(printf '%s\n' "$found" && type -aP python3.12 python3)
-    uv=""
+    local -a wanted=(-m pip install --quiet --no-deps --upgrade --require-hashes --target "$state/uv" -r "$state/uv.txt")
+    for uv in "$state/uv/bin/uv" uv; do
+        ! "$uv" --version >/dev/null 2>&1 || return 0
+    done
+    uv="$state/uv/bin/uv"
+    for candidate in ${found:+"$found"} python3.12 python3; do
+        {
+            "$candidate" "${wanted[@]}" ||
+                { "$candidate" -m venv "$state/pip" && "$state/pip/bin/python" "${wanted[@]}"; }
+        } </dev/null >"$state/uv.log" 2>&1 || continue
+        ! "$uv" --version >/dev/null 2>&1 || return 0
+    done
     return 1
 }
 
-# Installs uv into the environment folder with the pip of Python $1; a system Python without pip lends its venv.
-install_uv_with() {
-    local -a wanted=(--quiet --no-deps --upgrade --require-hashes --target "$state/uv" -r "$state/uv.txt")
-    "$1" -m pip install "${wanted[@]}" >"$state/uv.log" 2>&1 ||
-        { "$1" -m venv "$state/pip" && "$state/pip/bin/python" -m pip install "${wanted[@]}"; } >>"$state/uv.log" 2>&1 ||
-        return 1
-    "$state/uv/bin/uv" --version >/dev/null 2>&1
-}
-
-# uv and pip do the same here; uv in a tenth of the time. Both take only what the lock's hashes vouch for: also what
-# builds the packages of this repository (and the one locked package without a wheel) is locked, hence no isolation.
-packages_with_uv() {
+# Without a Python that was found before, uv takes one that it knows, or downloads one into the environment's folder.
+make_with_uv() {
     find_uv || return 1
-    [[ -x $python ]] || "$uv" venv --quiet --allow-existing --python "$found" "$venv" >&2 || return 1
-    local -a install=("$uv" pip install --python "$python" --no-build-isolation)
-    "${install[@]}" --require-hashes -r "$state/tools.txt" >&2 &&
-        "${install[@]}" --require-hashes -r "$lock" >&2 &&
-        "${install[@]}" --no-deps -e "$root/source/himloco_rl" -e "$root/exts/himloco_lab" >&2
+    if [[ ! -x $python ]]; then
+        local -a make=("$uv" venv --quiet --allow-existing --python "${found:-3.12}" "$venv")
+        "${make[@]}" --no-python-downloads >/dev/null 2>&1 ||
+            UV_PYTHON_INSTALL_DIR="$state/python" "${make[@]}" >&2 || return 1
+    fi
+    install_packages "$uv" pip install --python "$python"
 }
 
-packages_with_pip() {
+# As uv does, in ten times the time.
+make_with_pip() {
     [[ -x $python ]] || "$found" -m venv "$venv" >&2 || return 1
     "$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip >&2 || return 1
-    local -a install=("$python" -m pip install --no-build-isolation)
-    "${install[@]}" --require-hashes -r "$state/tools.txt" >&2 &&
-        "${install[@]}" --require-hashes -r "$lock" >&2 &&
-        "${install[@]}" --no-deps -e "$root/source/himloco_rl" -e "$root/exts/himloco_lab" >&2
+    install_packages "$python" -m pip install
+}
+
+# Installs everything with the installer $@. What the lock's hashes vouch for is taken and nothing else: also what builds
+# the packages of this repository (and the one locked package without a wheel) is locked, hence no isolation.
+install_packages() {
+    locked pip setuptools >"$state/tools.txt"
+    "$@" --no-build-isolation --require-hashes -r "$state/tools.txt" >&2 &&
+        "$@" --no-build-isolation --require-hashes -r "$lock" >&2 &&
+        "$@" --no-build-isolation --no-deps -e "$root/source/himloco_rl" -e "$root/exts/himloco_lab" >&2
 }
 
 # Where HIMLOCO_WHEELS names a folder of packages, uv and pip take everything from there and nothing from elsewhere.
@@ -197,7 +160,7 @@ use_wheels() {
     export PIP_NO_INDEX=1 PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS="$folder"
 }
 
-# --- set-up ---------------------------------------------------------------------------------------------------------
+# --- setup ----------------------------------------------------------------------------------------------------------
 
 # What a finished environment was made from. A change of any of it makes -p and -t install again.
 fingerprint() {
@@ -214,10 +177,8 @@ is_ready() {
 
 # True where the environment's Python runs, at this place, and stands on $PYTHON if that is given.
 same_python() {
-    local facts
-    [[ -r $state/place && $(<"$state/place") == "$venv" ]] || return 1
-    facts="$(probe "$python" 2>/dev/null)" && [[ $facts == 3.12.* ]] || return 1
-    [[ -z ${PYTHON:-} ]] || [[ $(readlink -f -- "${facts#* CPython 64 }") == "$(readlink -f -- "$found")" ]]
+    [[ -r $state/place && $(<"$state/place") == "$venv" ]] && is_python312 "$python" &&
+        [[ -z ${PYTHON:-} || $base -ef $given ]]
 }
 
 # Takes the folder and its lock, or ends where the folder belongs to somebody else.
@@ -233,13 +194,51 @@ take_folder() {
 }
 
 install() {
-    [[ -z ${PYTHON:-} ]] || accept_given
+    check_given_python
     is_ready && return
     take_folder
     if ! is_ready; then
         make_environment
     fi
     exec 9>&-
+}
+
+make_environment() {
+    local started=$SECONDS
+    # Another Python's environments and search paths are not this one's. What runs afterwards gets its PYTHONPATH.
+    unset PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
+    local -x PYTHONPATH=
+    use_wheels
+    [[ -n ${UV_CACHE_DIR:-} ]] || mkdir -p -- "${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/uv" 2>/dev/null ||
+        export UV_CACHE_DIR="$state/cache"
+    # A package that was half written looks installed to the installers, so what was interrupted is made anew.
+    # Downloads are kept in their caches.
+    if [[ -e $state/unfinished ]] || ! same_python; then
+        found="$(find_python)"
+        say "setting up $venv with ${found:-a Python 3.12 that uv finds or downloads}"
+        find "$venv" -mindepth 1 -maxdepth 1 ! -name .himloco -exec rm -rf -- {} +
+    else
+        say "bringing $venv up to date"
+    fi
+    rm -f -- "$state/stamp"
+    : >"$state/unfinished"
+    make_with_uv || {
+        [[ -n $found || -x $python ]] || die "no Python 3.12 found, and uv could not get one. Any one of these does:
+  apt-get install python3.12 python3.12-venv     (Ubuntu 24.04; elsewhere the system's own package)
+  pyenv install 3.12                             (is found by itself afterwards)
+  conda create -p DIR python=3.12                (then: PYTHON=DIR/bin/python ./himloco.sh -i)
+  uv python install 3.12                         (on a machine with a network; its folder can be copied)"
+        say "uv did not do it: trying pip"
+        make_with_pip
+    } || die "the installation failed (see above): run it again when the cause is gone; what was downloaded is kept."
+    say "trying and compiling what a training imports"
+    try_packages || die "the packages are installed but cannot be imported (see above)."
+    check_system install
+    printf '%s\n' "$venv" >"$state/place"
+    fingerprint >"$state/stamp.new"
+    rm -f -- "$state/unfinished"
+    mv -- "$state/stamp.new" "$state/stamp"
+    say "$venv is ready after $((SECONDS - started)) s"
 }
 
 # Imports what a training imports. Compiles it too, also where Python is told to write no bytecode: otherwise every
@@ -254,51 +253,6 @@ for package in pathlib.Path(sysconfig.get_path("purelib")).iterdir():
         compileall.compile_dir(package, quiet=2, workers=0, rx=re.compile("/(source|tests?|tools)/"))' >&2
 }
 
-make_environment() {
-    local started=$SECONDS
-    # Another Python's environments and search paths are not this one's.
-    unset PYTHONHOME PYTHONPATH VIRTUAL_ENV CONDA_PREFIX
-    # A package that was half written looks installed to the installers, so what was interrupted is made anew.
-    # Downloads are kept in their caches.
-    export UV_PYTHON_DOWNLOADS="${UV_PYTHON_DOWNLOADS:-manual}"
-    use_wheels
-    [[ -n ${UV_CACHE_DIR:-} ]] || mkdir -p -- "${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/uv" 2>/dev/null ||
-        export UV_CACHE_DIR="$state/cache"
-    if [[ -e $state/unfinished ]] || ! same_python; then
-        find_python
-        say "setting up $venv with $found"
-        find "$venv" -mindepth 1 -maxdepth 1 ! -name .himloco -exec rm -rf -- {} +
-    else
-        say "bringing $venv up to date"
-    fi
-    rm -f -- "$state/stamp"
-    : >"$state/unfinished"
-    locked pip setuptools >"$state/tools.txt"
-    packages_with_uv || {
-        say "uv did not do it: trying pip"
-        packages_with_pip
-    } || die "the installation failed (see above): run it again when the cause is gone; what was downloaded is kept."
-    say "trying and compiling what a training imports"
-    try_packages || die "the packages are installed but cannot be imported (see above)."
-    check_system install
-    printf '%s\n' "$venv" >"$state/place"
-    fingerprint >"$state/stamp.new"
-    rm -f -- "$state/unfinished"
-    mv -- "$state/stamp.new" "$state/stamp"
-    say "$venv is ready after $((SECONDS - started)) s"
-}
-
-write_lock() {
-    [[ -z ${PYTHON:-} ]] || accept_given
-    take_folder
-    find_uv || die "--lock needs uv, which could not be installed (see $state/uv.log)."
-    cd -- "$root"
-    "$uv" pip compile --quiet --universal --generate-hashes --python-version 3.12 --no-emit-index-url \
-        --no-emit-find-links --custom-compile-command "./himloco.sh --lock" --output-file requirements.lock \
-        requirements.in "$@"
-    say "requirements.lock is written: $(grep -c '^[a-z0-9]' requirements.lock) packages"
-}
-
 # The PhysX wheel opens libraries that it leaves to the system, and that servers and slim images lack. Notes what is
 # missing, so that the next start looks again.
 check_system() {
@@ -310,19 +264,34 @@ for name in sys.argv[1:]:
         ctypes.CDLL(name)
     except OSError:
         print(name)
-' libGL.so.1 libGLX.so.0 libOpenGL.so.0 libX11.so.6 | tr '\n' ' ')"
+' libGL.so.1 libGLX.so.0 libOpenGL.so.0 libX11.so.6)"
+    missing="${missing//$'\n'/ }"
     if [[ -z $missing ]]; then
         rm -f -- "$state/missing"
     elif [[ $1 == install && $EUID -eq 0 ]] && type -P apt-get >/dev/null; then
-        say "PhysX needs ${missing}of the system: apt-get installs them"
+        say "PhysX needs $missing of the system: apt-get installs them"
         { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
             libgl1 libglx0 libopengl0 libx11-6; } </dev/null >&2 || say "apt-get failed (see above)"
         check_system again
     else
         printf '%s\n' "$missing" >"$state/missing" || true
-        say "PhysX needs ${missing}of the system, which are missing:" \
+        say "PhysX needs $missing of the system, which are missing:" \
             "sudo apt-get install libgl1 libglx0 libopengl0 libx11-6 (physics=newton_mjwarp runs without)."
     fi
+}
+
+# --- the options ----------------------------------------------------------------------------------------------------
+
+write_lock() {
+    check_given_python
+    take_folder
+    found="$(find_python)"
+    find_uv || die "--lock needs uv, which could not be installed (see $state/uv.log)."
+    cd -- "$root"
+    "$uv" pip compile --quiet --universal --generate-hashes --python-version 3.12 --no-emit-index-url \
+        --no-emit-find-links --custom-compile-command "./himloco.sh --lock" --output-file requirements.lock \
+        requirements.in "$@"
+    say "requirements.lock is written: $(grep -c '^[a-z0-9]' requirements.lock) packages"
 }
 
 # Runs Python in the finished environment instead of this shell.
@@ -334,7 +303,7 @@ run() {
 }
 
 found="" # a Python 3.12 that runs
-uv=""    # a uv that runs
+given="" # the base executable of $PYTHON
 option="${1:-}"
 [[ $# -eq 0 ]] || shift
 case "$option" in

@@ -6,21 +6,28 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
+import shutil
 import signal
+import subprocess
 import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from ablations.campaign import Campaign, Run, check_comparable
-from ablations.variants import DISTURBANCES, VARIANTS
+import plot_run
+from ablations.campaign import CURVES, DISTURBANCES, VARIANTS, Campaign, Run, check_comparable, write_record
+from ablations.report import RECORDS, write_report
+from benchmarks import ROBOT
+from workspace import ROOT, commit_of, describe_machine, python_command, tools_environment
 
-import himloco_lab
-from himloco_lab.errors import FAILURE, CliError, run_command, suggestion
+from himloco_lab.errors import FAILURE, INTERRUPTED, CliError, run_command, suggestion
 from himloco_lab.setup.arguments import AGENT_ENTRY, BOUNDS
 from himloco_lab.setup.overrides import resolve_configs
 from himloco_lab.setup.parser import Parser
 from himloco_lab.setup.registry import find_task
-from himloco_lab.tasks.default_robot import default_robot
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,8 +52,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Campaign]:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="1 2 3 when left out.")
     parser.add_argument("--samples", type=int, default=1_500_000, help="Environment steps of each run, 1500000.")
     parser.add_argument("--num_envs", type=int, default=256, help="Robots, 256.")
-    flat = default_robot().flat
-    parser.add_argument("--task", default=flat, help=f"{flat} when left out.")
+    parser.add_argument("--task", default=ROBOT.flat, help=f"{ROBOT.flat} when left out.")
     parser.add_argument("--device", default="cpu", help="cpu when left out.")
     parser.add_argument(
         "--disturbances",
@@ -96,8 +102,6 @@ def plan_runs(campaign: Campaign) -> list[Run]:
 
 def _ablate(argv: list[str]) -> int:
     args, campaign = parse(argv)
-    from ablations.report import RECORDS, write_report
-
     if not args.report:
         records = args.out / RECORDS
         runs = plan_runs(campaign)
@@ -117,12 +121,6 @@ def _ablate(argv: list[str]) -> int:
 
 def _train(runs: list[Run], total: int, out: Path, logs: Path) -> list[str]:
     """Make the runs one after the other, and the report after each; return what was wrong with those that failed."""
-    from ablations.report import RECORDS, write_report
-    from ablations.training import make_run, only_campaign
-
-    repository = Path(himloco_lab.__file__).resolve().parents[3]
-    if not (repository / "scripts" / "train.py").is_file():
-        raise CliError(f"{repository} has no scripts/train.py: install himloco_lab from a clone, with pip install -e")
     signal.signal(signal.SIGTERM, _interrupt)
     failed: list[str] = []
     with only_campaign(logs):
@@ -130,7 +128,7 @@ def _train(runs: list[Run], total: int, out: Path, logs: Path) -> list[str]:
             start = time.monotonic()
             print(f"[INFO] {number} of {total}: {run.command}", flush=True)
             try:
-                make_run(run, repository, logs, out / RECORDS)
+                make_run(run, logs, out / RECORDS)
             except CliError as error:  # the others are worth having all the same
                 print(f"[INFO] {error}", flush=True)
                 failed.append(str(error))
@@ -138,6 +136,67 @@ def _train(runs: list[Run], total: int, out: Path, logs: Path) -> list[str]:
             write_report(out)
             print(f"[INFO] {run.name} took {(time.monotonic() - start) / 60.0:.1f} minutes", flush=True)
     return failed
+
+
+def make_run(run: Run, logs: Path, records: Path) -> None:
+    """Train, and keep the record; what an interrupted attempt left is thrown away first.
+
+    Args:
+        run: The run.
+        logs: Folder of the runs' own logs and checkpoints, which stay there.
+        records: Folder of the records.
+
+    Raises:
+        CliError: If the training fails.
+        KeyboardInterrupt: If it is interrupted.
+    """
+    folder = (logs / run.name).absolute()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    commit, start = commit_of(), time.perf_counter()
+    output = folder / "output.txt"
+    command = [*python_command(), str(ROOT / "scripts" / "train.py"), *run.arguments]
+    code = _run(command, folder, output)
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    found = list(folder.glob("logs/rsl_rl/*/*"))
+    if code != 0 or len(found) != 1:
+        last = (output.read_text(errors="replace").strip().splitlines() or ["nothing"])[-1]
+        raise CliError(f"{run.name} ended with code {code} ({last}); its output is in {output}", FAILURE)
+    facts = {
+        **{"date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), "commit": commit, "machine": describe_machine()},
+        "minutes": round((time.perf_counter() - start) / 60.0, 2),
+    }
+    write_record(records, run, plot_run.read_run(found[0], CURVES), facts)
+
+
+@contextlib.contextmanager
+def only_campaign(logs: Path) -> Iterator[None]:
+    """Hold the logs' folder, so that no second campaign trains beside this one and into the same files.
+
+    Raises:
+        CliError: If another one holds it.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    with (logs / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            message = f"another campaign is at work in {logs}; wait for it, or name other folders by --logs and --out"
+            raise CliError(message, FAILURE) from None
+        yield
+
+
+def _run(command: list[str], folder: Path, output: Path) -> int:
+    """Run a command to its end, or end it with this process; return its exit code."""
+    with output.open("w") as file:
+        process = subprocess.Popen(command, cwd=folder, env=tools_environment(), stdout=file, stderr=subprocess.STDOUT)
+        try:
+            return process.wait()
+        finally:  # Ctrl-C reaches both; SIGTERM only this process
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

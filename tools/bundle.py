@@ -5,22 +5,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import io
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+
+from workspace import ROOT
 
 from himloco_lab.errors import FAILURE, CliError, run_command
 from himloco_lab.setup.parser import Parser
 
 REPOSITORY, WHEELS = "himloco_lab", "wheels"
-"""Folders that the joined parts unpack to; ``docker/offline/install.sh`` knows them, too."""
+"""Folders that the joined parts unpack to; ``docker/offline/install.sh`` expects them, too."""
 PART = "himloco_lab.part-"
 """What the parts' names begin with; four digits follow."""
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
@@ -43,23 +45,20 @@ def _bundle(argv: list[str]) -> None:
     )
     args = parser.parse_args(argv)
     size = part_size(args.part_size)
-    repository, out = _repository(), Path(args.out).absolute()
-    files = tracked_files(repository)
+    out = Path(args.out).absolute()
+    files = tracked_files(ROOT)
     _claim(out)
     with tempfile.TemporaryDirectory(dir=out, prefix=".wheels-") as temporary:
-        wheels = Path(args.wheels or temporary).absolute()
-        packages = download(repository / "requirements.lock", wheels)
+        packages = download(ROOT / "requirements.lock", Path(args.wheels or temporary).absolute())
         _check_space(out, packages, size)
         print(f"[INFO] {len(packages)} packages, {len(files)} files of the repository", flush=True)
-        with PartWriter(out, size) as parts, tarfile.open(fileobj=parts, mode="w|") as archive:
-            for path in files:
-                archive.add(path, f"{REPOSITORY}/{path.relative_to(repository)}", recursive=False)
-            for path in packages:
-                archive.add(path, f"{WHEELS}/{path.name}", recursive=False)
-    shutil.copy2(repository / "docker/offline/install.sh", out)
-    sums = parts.sums | {"install.sh": hashlib.sha256((out / "install.sh").read_bytes()).hexdigest()}
-    (out / "SHA256SUMS").write_text("".join(f"{digest}  {name}\n" for name, digest in sums.items()))
-    print(f"[INFO] {len(parts.sums)} parts, {parts.total / 1e6:,.0f} MB in all, in {out}: there, bash install.sh")
+        members = [(path, f"{REPOSITORY}/{path.relative_to(ROOT)}") for path in files]
+        members += [(path, f"{WHEELS}/{path.name}") for path in packages]
+        parts = write_parts(members, out, size)
+    total = sum(path.stat().st_size for path in parts)
+    installer = Path(shutil.copy2(ROOT / "docker/offline/install.sh", out))
+    (out / "SHA256SUMS").write_text("".join(f"{_sha256(path)}  {path.name}\n" for path in [*parts, installer]))
+    print(f"[INFO] {len(parts)} parts, {total / 1e6:,.0f} MB in all, in {out}: there, bash install.sh")
 
 
 def part_size(text: str) -> int:
@@ -112,53 +111,31 @@ def download(lock: Path, folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.name.endswith((".whl", ".tar.gz", ".zip")))
 
 
-class PartWriter(io.RawIOBase):
-    """A stream that becomes files of one size, with the digest of each."""
+def write_parts(members: Iterable[tuple[Path, str]], out: Path, size: int) -> list[Path]:
+    """Write a tar archive in parts, and return them in their order.
 
-    def __init__(self, folder: Path, size: int) -> None:
-        """Write into *folder*, *size* bytes a file at most."""
-        self.sums: dict[str, str] = {}
-        self.total = 0
-        self._folder, self._size, self._left = folder, size, 0
-        self._file: BinaryIO | None = None
-        self._digest = hashlib.sha256()
+    Args:
+        members: Files and their names in the archive.
+        out: Folder of the parts.
+        size: Bytes of every part but the last.
 
-    def writable(self) -> bool:
-        """It is all it can do."""
-        return True
-
-    def write(self, data: bytes) -> int:  # type: ignore[override]
-        """Append *data*, and begin a new file wherever one is full."""
-        view = memoryview(data)
-        while view:
-            if not self._left:
-                self._finish()
-                self._file, self._left = (self._folder / f"{PART}{len(self.sums):04}").open("wb"), self._size
-            assert self._file is not None
-            piece, view = view[: self._left], view[self._left :]
-            self._file.write(piece)
-            self._digest.update(piece)
-            self._left -= len(piece)
-            self.total += len(piece)
-        return len(data)
-
-    def close(self) -> None:
-        """End the last file."""
-        self._finish()
-        super().close()
-
-    def _finish(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self.sums[Path(self._file.name).name] = self._digest.hexdigest()
-            self._file, self._digest = None, hashlib.sha256()
+    Raises:
+        CliError: If a part cannot be written; ``split`` says why.
+    """
+    split = ["split", f"--bytes={size}", "--numeric-suffixes", "--suffix-length=4", "-", str(out / PART)]
+    with subprocess.Popen(split, stdin=subprocess.PIPE) as process, contextlib.suppress(BrokenPipeError):
+        assert process.stdin is not None
+        with process.stdin, tarfile.open(fileobj=process.stdin, mode="w|") as archive:
+            for path, name in members:
+                archive.add(path, name, recursive=False)
+    if process.returncode:
+        raise CliError(f"the parts could not be written to {out} (see above)", FAILURE)
+    return sorted(out.glob(f"{PART}*"))
 
 
-def _repository() -> Path:
-    repository = Path(__file__).resolve().parents[1]
-    if not (repository / "requirements.lock").is_file():
-        raise CliError("bundles are made from a clone, not from an installed package", FAILURE)
-    return repository
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _claim(out: Path) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""``tools/dependencies.py``: docs/dependencies.md, the licence of every locked package and what an audit found."""
+"""``tools/dependencies.py``: docs/dependencies.md, the license of every locked package and what an audit found."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
+from workspace import ROOT, markdown_table
 
 from himloco_lab.errors import FAILURE, CliError, run_command
 from himloco_lab.setup.parser import Parser
 
 _LONGEST = 60
-"""Characters of a licence's name; what is longer is a licence's text."""
+"""Characters of a license's name; what is longer is a license's text."""
 _FAMILIES = (
     (r"\bAGPL|Affero", "AGPL"),
     (r"\bLGPL|Lesser General Public", "LGPL"),
@@ -35,7 +36,7 @@ _FAMILIES = (
     (r"\bISC\b", "ISC"),
     (r"Unlicense|Public Domain|CC0|0BSD|Zlib|HPND|WTFPL|Boost|\bBSL-1", "other permissive"),
 )
-"""What a licence's name says -> its family; the first that fits, so that the stricter of two is told."""
+"""What a license's name says -> its family; the first that fits, so that the stricter of two counts."""
 WATCHED = ("AGPL", "GPL", "LGPL", "MPL", "proprietary", "unknown")
 """Families whose terms somebody should read before passing the packages on."""
 
@@ -46,15 +47,15 @@ class Package:
 
     name: str
     version: str
-    licence: str
-    """As its metadata tell it, or why they do not."""
+    license: str
+    """As its metadata name it, or why they do not."""
     asked_by: tuple[str, ...]
     """Packages that need it; empty for those of requirements.in."""
 
     @property
     def family(self) -> str:
-        """The licence's family, ``unknown`` where the name says nothing."""
-        return next((family for pattern, family in _FAMILIES if re.search(pattern, self.licence, re.I)), "unknown")
+        """The license's family, ``unknown`` where the name says nothing."""
+        return next((family for pattern, family in _FAMILIES if re.search(pattern, self.license, re.I)), "unknown")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -63,17 +64,16 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _write(argv: list[str]) -> None:
-    parser = Parser(description="Write the licences of all locked packages, and an audit's findings, to a page.")
-    repository = Path(__file__).resolve().parents[1]
-    parser.add_argument("--out", default=str(repository / "docs/dependencies.md"), help="The page.")
-    parser.add_argument("--lock", default=str(repository / "requirements.lock"), help="The lock.")
+    parser = Parser(description="Write the licenses of all locked packages, and an audit's findings, to a page.")
+    parser.add_argument("--out", default=str(ROOT / "docs/dependencies.md"), help="The page.")
+    parser.add_argument("--lock", default=str(ROOT / "requirements.lock"), help="The lock.")
     parser.add_argument(
         "--audit", default=None, help="What pip-audit --format json wrote; without it the page says that none was made."
     )
     parser.add_argument(
         "--records", default=None, help="Stored advisories to compare the lock with; what is found goes to --audit."
     )
-    parser.add_argument("--note", default="", help="What else is to be said of the audit, in a sentence.")
+    parser.add_argument("--note", default="", help="A sentence to add to the audit.")
     args = parser.parse_args(argv)
     if args.records is not None and args.audit is None:
         raise CliError("--records needs --audit, the file for what is found")
@@ -90,7 +90,7 @@ def _write(argv: list[str]) -> None:
 
 
 def read_lock(text: str) -> list[Package]:
-    """Return the packages of a lock as ``uv pip compile`` writes it, with their installed licences.
+    """Return the packages of a lock as ``uv pip compile`` writes it, with their installed licenses.
 
     Raises:
         ValueError: If a line is none of those it writes.
@@ -101,7 +101,7 @@ def read_lock(text: str) -> list[Package]:
             if name:
                 requirement = Requirement(name)
                 version = str(requirement.specifier).removeprefix("==")
-                packages.append(Package(requirement.name, version, licence_of(requirement), tuple(asked)))
+                packages.append(Package(requirement.name, version, license_of(requirement), tuple(asked)))
             name, asked = line.removesuffix("\\").strip(), []
         elif match := re.match(r"    #(?: via|  ) ([a-z0-9][\w.-]*)$", line):
             asked.append(match[1])
@@ -109,13 +109,13 @@ def read_lock(text: str) -> list[Package]:
 
 
 def compare(packages: Iterable[Package], stored: dict[str, Any]) -> dict[str, Any]:
-    """Return what stored advisories tell of the packages, in pip-audit's format with ``tool`` and ``about`` besides.
+    """Return what stored advisories say of the packages, in pip-audit's format with ``tool`` and ``about`` besides.
 
     Args:
         packages: Of the lock.
         stored: ``looked_for``, names of the packages whose advisories were looked for; ``records``, each with
             ``package``, ``id``, ``aliases``, ``affected`` (sets of versions as in a requirement, any of which counts),
-            ``date`` and ``source``; what the ``sources`` are; and what is to be said: ``note``, ``findings`` by the
+            ``date`` and ``source``; what the ``sources`` are; and sentences for the page: ``note``, ``findings`` by the
             advisory, ``online``.
 
     Raises:
@@ -158,8 +158,8 @@ def _met(affected: list[str], version: str) -> list[SpecifierSet]:
     return [one for one in sets if one.contains(Version(version), prereleases=True)]
 
 
-def licence_of(requirement: Requirement) -> str:
-    """Return the licence that the installed package tells, shortened to a name."""
+def license_of(requirement: Requirement) -> str:
+    """Return the license that the installed package names, shortened to a name."""
     if requirement.marker is not None and not requirement.marker.evaluate():
         return "not installed on this platform"
     try:
@@ -170,17 +170,15 @@ def licence_of(requirement: Requirement) -> str:
         text.rpartition(" :: ")[2] for text in metadata.get_all("Classifier") or [] if text.startswith("License ::")
     ]
     classifiers = [text for text in classifiers if text != "OSI Approved"]
-    told = (metadata.get("License-Expression") or "").strip()
+    expression = (metadata.get("License-Expression") or "").strip()
     free = " ".join((metadata.get("License") or "").split())
-    if not told and classifiers:
-        told = "; ".join(classifiers)
-    if not told and free:
-        told = free if len(free) <= _LONGEST else free[:_LONGEST].rpartition(" ")[0] + " ..."
-    return told or _from_files(requirement.name)
+    if len(free) > _LONGEST:
+        free = free[:_LONGEST].rpartition(" ")[0] + " ..."
+    return expression or "; ".join(classifiers) or free or _from_files(requirement.name)
 
 
 def _from_files(name: str) -> str:
-    """Return the first line of the package's licence file: some packages tell it nowhere else."""
+    """Return the first line of the package's license file: some packages name it nowhere else."""
     for entry in importlib.metadata.files(name) or []:
         if re.search(r"(?i)(^|/)(licen[cs]e|copying)[^/]*$", str(entry)):
             try:
@@ -190,7 +188,7 @@ def _from_files(name: str) -> str:
             first = next((line.strip(" #*=") for line in text.splitlines() if line.strip(" #*=")), "")
             if first:
                 return f"{first[:_LONGEST]} (its file)"
-    return "not told"
+    return "not stated"
 
 
 def page(packages: Iterable[Package], audit: dict[str, Any] | None, note: str = "") -> str:
@@ -210,7 +208,7 @@ def page(packages: Iterable[Package], audit: dict[str, Any] | None, note: str = 
         "# Dependencies",
         "",
         "Written by `./himloco.sh -p tools/dependencies.py` from `requirements.lock` and what the installed packages",
-        "tell of themselves. It is no legal advice.",
+        "say of themselves. It is no legal advice.",
         "",
         f"{len(packages)} packages: {counted}.",
         "",
@@ -219,7 +217,7 @@ def page(packages: Iterable[Package], audit: dict[str, Any] | None, note: str = 
         *_audit_lines(audit),
         *(["", note] if note else []),
         "",
-        "## Licences to read before passing packages on",
+        "## Licenses to read before passing packages on",
         "",
         *_table([package for package in packages if package.family in WATCHED]),
         "",
@@ -231,13 +229,13 @@ def page(packages: Iterable[Package], audit: dict[str, Any] | None, note: str = 
 
 
 def _table(packages: list[Package]) -> list[str]:
-    rows = ["| package | version | licence | for |", "|---|---|---|---|"]
+    rows = []
     for package in packages:
-        asked = ", ".join(package.asked_by[:3]) + (
-            f" and {len(package.asked_by) - 3} more" if package.asked_by[3:] else ""
-        )
-        rows.append(f"| {package.name} | {package.version} | {package.licence.replace('|', '/')} | {asked or 'us'} |")
-    return rows
+        asked = ", ".join(package.asked_by[:3])
+        if len(package.asked_by) > 3:
+            asked += f" and {len(package.asked_by) - 3} more"
+        rows.append([package.name, package.version, package.license.replace("|", "/"), asked or "requirements.in"])
+    return markdown_table(["package", "version", "license", "for"], rows, numbers=False).splitlines()
 
 
 def _audit_lines(audit: dict[str, Any] | None) -> list[str]:
@@ -250,12 +248,17 @@ def _audit_lines(audit: dict[str, Any] | None) -> list[str]:
         f"{audit.get('tool', 'pip-audit')} looked up {len(checked)} of {len(entries)} packages and found {len(found)} "
         "known vulnerabilities."
     ]
-    if found:
-        lines += ["", "| package | version | vulnerability | fixed in |", "|---|---|---|---|"]
-    for entry, vulnerability in found:
-        names = ", ".join([vulnerability["id"], *vulnerability.get("aliases", [])])
-        fixed = ", ".join(vulnerability.get("fix_versions", [])) or "no version yet"
-        lines.append(f"| {entry['name']} | {entry['version']} | {names} | {fixed} |")
+    rows = [
+        [
+            entry["name"],
+            entry["version"],
+            ", ".join([vulnerability["id"], *vulnerability.get("aliases", [])]),
+            ", ".join(vulnerability.get("fix_versions", [])) or "no version yet",
+        ]
+        for entry, vulnerability in found
+    ]
+    if rows:
+        lines += ["", *markdown_table(["package", "version", "vulnerability", "fixed in"], rows, False).splitlines()]
     before = ""
     for sentence in audit.get("about", []):
         # the entries of a list stand together, everything else by itself

@@ -19,14 +19,21 @@ CURVES = {
     "length": ("Train/mean_episode_length", "mean episode length [steps]"),
     "return": ("Train/mean_reward", "mean return"),
     "velocity_error": ("Loss/estimator_velocity_error", "estimated velocity, error [m/s]"),
-    "tracking_error": ("Metrics/base_velocity/error_vel_xy", "velocity, error [m/s]"),
+    "tracking_error": ("Metrics/base_velocity/error_vel_xy", "commanded velocity, error [m/s]"),
+    "yaw_error": ("Metrics/base_velocity/error_vel_yaw", "commanded turning, error [rad/s]"),
+    "height_error": ("Metrics/base_velocity/error_height", "commanded height, error [m]"),
+    "swap_loss": ("Loss/estimator_swap_loss", "swap loss"),
+    "perplexity": ("Loss/estimator_prototype_perplexity", "prototypes' perplexity"),
     "disturbances": ("Curriculum/disturbances", "disturbance ratio"),
     "terrain_level": ("Curriculum/terrain_levels", "mean terrain level"),
     "arms": ("Curriculum/upper_body_ratio", "arms' ratio"),
     "falls": ("Episode_Termination/bad_orientation", "share of episodes that end in a fall"),
     "std": ("Policy/mean_std", "action noise"),
 }
-"""Column of the CSV file -> TensorBoard's tag, and what the picture says on the axis."""
+"""Name of a curve -> TensorBoard's tag, and what pictures say on the axis."""
+_OF_ABLATIONS = ("yaw_error", "height_error", "swap_loss", "perplexity")
+SHOWN = {name: curve for name, curve in CURVES.items() if name not in _OF_ABLATIONS}
+"""Curves that a run's CSV file and picture show."""
 SMOOTHING = 100
 """Iterations that the picture's bold line averages over."""
 
@@ -48,19 +55,19 @@ def _plot(argv: list[str]) -> None:
     out = Path(args.out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.with_suffix(".csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["iteration", "minutes", "samples", *CURVES])
+        writer = csv.DictWriter(file, ["iteration", "minutes", "samples", *SHOWN])
         writer.writeheader()
         writer.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in rows)
     draw(rows, out.with_suffix(".png"), args.title)
     print(f"[INFO] {out.with_suffix('.csv')} and {out.with_suffix('.png')}")
 
 
-def read_run(folder: Path, curves: Mapping[str, tuple[str, str]] = CURVES) -> list[dict[str, float]]:
+def read_run(folder: Path, curves: Mapping[str, tuple[str, str]] = SHOWN) -> list[dict[str, float]]:
     """Return one row an iteration: wall-clock minutes since the first, samples seen, and the curves.
 
     Args:
         folder: The run's folder with TensorBoard's files.
-        curves: Name -> (TensorBoard's tag, label); a curve that the run has not got is left out.
+        curves: Part of :data:`CURVES`, or of the same form; a curve that the run does not have is left out.
     """
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -87,8 +94,8 @@ def draw(rows: list[dict[str, float]], path: Path, title: str) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    # one value makes no curve: a run that began with another task's checkpoint tells that task's curricula once
-    names = [name for name in CURVES if sum(name in row for row in rows) > 1]
+    # one value makes no curve: a run that began with another task's checkpoint records that task's curricula once
+    names = [name for name in SHOWN if sum(name in row for row in rows) > 1]
     figure, axes = pyplot.subplots(2, max(3, (len(names) + 1) // 2), figsize=(12, 6), constrained_layout=True)
     for axis, name in zip(axes.flat, names, strict=False):
         minutes = [row["minutes"] for row in rows if name in row]

@@ -22,21 +22,20 @@ if [[ $1 == -E ]]; then echo "{version} {implementation} 64 {base}"; exit; fi
 if [[ $1 == -c && $2 == "import torch"* ]]; then exit; fi
 if [[ $1 == -c && $2 == *ctypes* ]]; then cat "$HOME/missing" 2>/dev/null; exit 0; fi
 printf '<%s>' "$PWD" "$@" >>"$HOME/python.log"
-echo >>"$HOME/python.log"
+echo "${{PYTHONPATH:+PYTHONPATH=$PYTHONPATH}}" >>"$HOME/python.log"
 exit "${{STUB_EXIT:-0}}"
 """
 
 UV = """#!/usr/bin/env bash
-echo "$*" >>"$HOME/uv.log"
+echo "$*${PYTHONPATH:+PYTHONPATH=$PYTHONPATH}" >>"$HOME/uv.log"
 case "$*" in
 --version) echo "uv 1.0" ;;
 "venv "*)
-    folder="${@: -1}"
+    [[ $* != *"--python 3.12 "* || ${STUB_KNOWN:-} ]] || exit 1
+    for folder; do [[ $folder != /*/.venv && $folder != /*/moved ]] || break; done
     mkdir -p "$folder/bin"
     cat <"$HOME/stub-python" >"$folder/bin/python"
     chmod +x "$folder/bin/python" ;;
-"python find"*) [[ -z ${STUB_FOUND:-} ]] || echo "$STUB_FOUND" ;;
-"python install"*) exit 1 ;;
 *requirements.lock*)
     echo half > "$(dirname "$HOME")/clone/.venv/half-written"
     [[ -z ${STUB_DIE:-} ]] || kill -9 "$PPID"

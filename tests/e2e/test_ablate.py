@@ -25,7 +25,7 @@ def test_a_run_is_made_recorded_reported_and_not_made_again(
     logs, docs = tmp_path / "logs" / "ablations" / "reference_seed3", tmp_path / "docs"
     logs.mkdir(parents=True)
     (logs / "left_by_an_interrupted_run").touch()
-    command = [sys.executable, str(repository / "scripts" / "ablate.py"), *WORDS]
+    command = [sys.executable, str(repository / "tools" / "ablate.py"), *WORDS]
     first = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=500, check=False)
     assert first.returncode == 0, first.stderr + (logs / "output.txt").read_text()[-2000:]
     rows = list(csv.DictReader((docs / "ablations" / "reference_seed3.csv").open()))

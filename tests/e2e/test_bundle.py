@@ -18,8 +18,8 @@ from pathlib import Path
 
 import bundle
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+
+from himloco_lab.errors import CliError
 
 MODULES = "torch warp isaaclab.envs isaaclab_rl.rsl_rl isaaclab_tasks newton rsl_rl.runners tensorboard".split()
 """What himloco.sh tries after an installation; here empty modules of one small package."""
@@ -92,7 +92,7 @@ class Small:
     def bundle(self, out: Path, *arguments: str) -> int:
         """Make a bundle as tools/bundle.py does, with packages from the index folder only."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(bundle, "_repository", lambda: self.clone)
+            patch.setattr(bundle, "ROOT", self.clone)
             patch.setenv("PIP_NO_INDEX", "1")
             patch.setenv("PIP_CONFIG_FILE", os.devnull)
             patch.setenv("PIP_FIND_LINKS", str(self.index))
@@ -234,17 +234,6 @@ def test_a_folder_that_holds_something_is_left_alone(
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.binary(max_size=300), max_size=8), st.integers(1, 200))
-def test_parts_are_the_stream_cut_into_pieces(
-    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes], size: int
-) -> None:
-    folder = tmp_path_factory.mktemp("parts")
-    with bundle.PartWriter(folder, size) as writer:
-        for piece in pieces:
-            assert writer.write(piece) == len(piece)
-    parts = [path.read_bytes() for path in parts_of(folder)]
-    whole = b"".join(pieces)
-    assert parts == [whole[start : start + size] for start in range(0, len(whole), size)]
-    assert writer.total == len(whole)
-    assert list(writer.sums.values()) == [hashlib.sha256(part).hexdigest() for part in parts]
+def test_parts_that_cannot_be_written_are_an_error(small: Small, tmp_path: Path) -> None:
+    with pytest.raises(CliError, match=r"the parts could not be written to .*nowhere"):
+        bundle.write_parts([(small.clone / "himloco.sh", "himloco.sh")], tmp_path / "nowhere", 4096)

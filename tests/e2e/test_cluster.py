@@ -3,7 +3,7 @@
 
 """The cluster's scripts, run by a stub of Slurm (tests/e2e/slurm) that executes what it is given.
 
-Training is played by a stand-in here; with ``tests/slurm_trial.sh`` the same goes through the real one.
+Training is played by a stand-in here; with ``tests/trials/slurm_trial.sh`` the same goes through the real one.
 """
 
 from __future__ import annotations

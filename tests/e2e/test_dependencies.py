@@ -38,12 +38,12 @@ def test_a_lock_is_read_with_who_asked_for_what() -> None:
     numpy, windows, unknown = dependencies.read_lock(LOCK)
     assert (numpy.name, numpy.version, numpy.asked_by) == ("numpy", "1.2.3", ("scipy", "torch"))
     assert numpy.family == "BSD"
-    assert (windows.licence, windows.asked_by) == ("not installed on this platform", ("numpy",))
-    assert (unknown.licence, unknown.asked_by) == ("not installed here", ())
+    assert (windows.license, windows.asked_by) == ("not installed on this platform", ("numpy",))
+    assert (unknown.license, unknown.asked_by) == ("not installed here", ())
 
 
 @pytest.mark.parametrize(
-    ("licence", "family"),
+    ("license", "family"),
     [
         ("MIT", "MIT"),
         ("Apache-2.0 OR BSD-3-Clause", "Apache"),
@@ -54,8 +54,8 @@ def test_a_lock_is_read_with_who_asked_for_what() -> None:
         ("Ask the author", "unknown"),
     ],
 )
-def test_the_stricter_licence_of_two_is_told(licence: str, family: str) -> None:
-    assert dependencies.Package("x", "1", licence, ()).family == family
+def test_the_stricter_license_of_two_counts(license: str, family: str) -> None:
+    assert dependencies.Package("x", "1", license, ()).family == family
 
 
 def test_an_audits_findings_are_on_the_page(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_the_audit_is_of_this_lock_and_of_the_kept_records(repository: Path, tmp
     assert dependencies.main(files) == 0
     again = "./himloco.sh -p tools/dependencies.py --records docs/advisories.json --audit docs/audit.json"
     assert out.read_text() == (docs / "audit.json").read_text(), again
-    audit = (tmp_path / "page.md").read_text().partition("## Licences")[0].partition("## Audit")[2]
+    audit = (tmp_path / "page.md").read_text().partition("## Licenses")[0].partition("## Audit")[2]
     assert audit in (docs / "dependencies.md").read_text(), again
 
 

@@ -92,18 +92,20 @@ def test_a_shim_that_fails_is_passed_over_and_the_newest_of_pyenv_taken(machine:
 
 
 def test_the_python_that_uv_knows_is_taken_last(machine: Machine) -> None:
-    elsewhere = machine.python(machine.home / "uv/python3.12")
+    machine.python(machine.home / "uv/python3.12")
     machine.uv()
-    outcome = machine.run("-i", STUB_FOUND=str(elsewhere))
+    outcome = machine.run("-i", STUB_KNOWN="1")
     assert outcome.returncode == 0, outcome.stderr
-    assert any(line.startswith("venv") and f"--python {elsewhere} " in line for line in machine.log("uv"))
+    (venv,) = [line for line in machine.log("uv") if line.startswith("venv")]
+    assert "--python 3.12 " in venv and venv.endswith("--no-python-downloads")
 
 
 def test_where_no_python_can_be_had_it_says_how_to_get_one(machine: Machine) -> None:
     machine.uv()
     outcome = machine.run("-i")
     assert outcome.returncode == 1
-    assert "python install --no-bin 3.12" in machine.log("uv")
+    known, downloaded = [line for line in machine.log("uv") if line.startswith("venv")]
+    assert known == f"{downloaded} --no-python-downloads"
     for way in ("apt-get install python3.12", "pyenv install 3.12", "PYTHON=DIR/bin/python ./himloco.sh -i"):
         assert way in outcome.stderr
 
@@ -152,6 +154,15 @@ def test_p_installs_first(machine: Machine) -> None:
     assert machine.run("-p", "x.py").returncode == 0
     assert machine.locked_installs() == 1
     assert machine.log("python") == [f"<{machine.home}><x.py>"]
+
+
+def test_a_search_path_is_for_what_runs_and_not_for_the_installers(machine: Machine) -> None:
+    machine.python("python3.12")
+    machine.uv()
+    for _ in range(2):
+        assert machine.run("-p", "x.py", PYTHONPATH="/mine").returncode == 0
+    assert machine.log("python") == [f"<{machine.home}><x.py>PYTHONPATH=/mine"] * 2
+    assert not any("/mine" in line for line in machine.log("uv"))
 
 
 def test_both_packages_are_installed_editable_and_the_rest_by_hash(ready: Machine) -> None:

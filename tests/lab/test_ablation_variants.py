@@ -11,8 +11,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
-from ablations.history_actor import HistoryActor
-from ablations.reference_ppo import ReferencePPO
+from ablations.campaign import LEARNERS
+from ablations.learners import HistoryActor, ReferencePPO
 from benchmarks.dummy_rollouts import DummyRollouts
 from benchmarks.learner import Learner, build_learner, collect
 from tensordict import TensorDict
@@ -21,7 +21,6 @@ from himloco_lab.tasks.velocity.config.g1.agents.rsl_rl_him_cfg import G1FlatHIM
 from himloco_rl.algorithms import HIMPPO
 from himloco_rl.observations import SymmetryMap
 
-HERE = "ablations"
 SYMMETRY = {
     "use_mirror_loss": True,
     "mirror_loss_coeff": 12.0,
@@ -29,7 +28,7 @@ SYMMETRY = {
     "mirror_estimator": True,
 }
 SETTINGS = {
-    "class_name": f"{HERE}.reference_ppo:ReferencePPO",
+    "class_name": f"{LEARNERS}:ReferencePPO",
     "estimator_schedule": "interleaved",
     "estimator_num_epochs": None,
 }
@@ -38,7 +37,7 @@ SETTINGS = {
 def without_estimator(envs: int = 6, steps: int = 4) -> tuple[HIMPPO, DummyRollouts]:
     torch.manual_seed(0)
     agent = G1FlatHIMRunnerCfg()
-    agent.actor.class_name = f"{HERE}.history_actor:HistoryActor"
+    agent.actor.class_name = f"{LEARNERS}:HistoryActor"
     env = DummyRollouts(envs)
     learner = build_learner(Learner(True, algorithm={"estimator_num_epochs": 0}), env, steps, agent)
     return cast("HIMPPO", learner), env
@@ -60,7 +59,7 @@ def test_without_the_estimator_the_policy_is_an_mlp_over_all_frames() -> None:
     state = {name: value.double().numpy() for name, value in actor.state_dict().items()}
     layers = [state[f"mlp.{i}.{kind}"] for i in (0, 2, 4, 6) for kind in ("weight", "bias")]
     assert layers[0].shape == (256, 456)
-    x = obs["policy"].double().numpy()  # the normaliser has seen nothing yet: mean 0, deviation 1
+    x = obs["policy"].double().numpy()  # the normalizer has seen nothing yet: mean 0, deviation 1
     x = (x - state["obs_normalizer._mean"]) / (state["obs_normalizer._std"] + 1e-2)
     for i in range(0, 8, 2):
         x = x @ layers[i].T + layers[i + 1]

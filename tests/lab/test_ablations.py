@@ -14,9 +14,20 @@ from typing import Any
 import ablate
 import pytest
 from ablations import report
-from ablations.campaign import CURVES, Campaign, Run, check_comparable, read_records, thinned, write_record
-from ablations.variants import DISTURBANCES, VARIANTS
+from ablations.campaign import (
+    CURVES,
+    DISTURBANCES,
+    LEARNERS,
+    VARIANTS,
+    Campaign,
+    Run,
+    check_comparable,
+    read_records,
+    thinned,
+    write_record,
+)
 from isaaclab.utils import to_dict
+from workspace import commit_of
 
 import himloco_lab.tasks  # noqa: F401  # registers them
 from himloco_lab.errors import CliError
@@ -24,18 +35,18 @@ from himloco_lab.setup.arguments import AGENT_ENTRY
 from himloco_lab.setup.overrides import resolve_configs
 
 FLAT = "Himloco-G1-Flat-v0"
-HERE = "ablations"
+
 CHANGES: dict[str, dict[str, Any]] = {
     "him": {},
     "interleaved": {"algorithm.estimator_schedule": "interleaved"},
     "no_symmetry": {"algorithm.symmetry_cfg": None},
     "no_swap": {"actor.estimator_cfg.swap_loss_coef": 0.0},
     "no_estimator": {
-        "actor.class_name": f"{HERE}.history_actor:HistoryActor",
+        "actor.class_name": f"{LEARNERS}:HistoryActor",
         "algorithm.estimator_num_epochs": 0,
     },
     "reference": {
-        "algorithm.class_name": f"{HERE}.reference_ppo:ReferencePPO",
+        "algorithm.class_name": f"{LEARNERS}:ReferencePPO",
         "algorithm.estimator_schedule": "interleaved",
         "algorithm.estimator_num_epochs": None,
         "algorithm.symmetry_cfg.use_data_augmentation": False,
@@ -247,9 +258,76 @@ def test_the_report_is_made_of_the_files(tmp_path: Path) -> None:
     assert again == [runs["him_seed1"], runs["him_seed2"]]
 
 
+def test_records_with_the_classes_former_names_are_of_the_same_runs(repository: Path, tmp_path: Path) -> None:
+    records = repository / "docs" / "ablations"
+    words = ["--samples", "500000", "--variants", "no_estimator", "reference"]
+    runs = ablate.plan_runs(ablate.parse(words)[1])
+    assert len(runs) == 6
+    for run in runs:
+        recorded = (records / f"{run.name}.json").read_text()
+        assert "himloco_lab.benchmarks.ablations." in recorded
+        assert run.finished(records)
+        assert run.command.startswith("PYTHONPATH=tools ./himloco.sh") and f"={LEARNERS}:" in run.command
+    assert f"`{runs[0].command}`" in report.render(read_records(records))
+
+
 def test_records_are_json_that_says_how_to_repeat_them(tmp_path: Path) -> None:
     run = campaign().runs(8)[0]
     record(tmp_path, run, [1.0, 2.0, 3.0, 4.0])
     kept = json.loads((tmp_path / "him_seed1.json").read_text())
     assert kept["conditions"] == campaign().conditions
     assert kept["command"] == run.command and kept["commit"] == FACTS["commit"]
+
+
+def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    args, planned = ablate.parse(
+        ["--variants", "him", "reference", "env.decimation=2", "--seeds", "3", "physics=physx"]
+    )
+    assert planned == Campaign(
+        ("him", "reference"), (3,), 1_500_000, 256, FLAT, "cpu", "grow", ("env.decimation=2", "physics=physx")
+    )
+    assert (args.out, args.logs, args.report) == (Path("docs"), Path("logs/ablations"), False)
+    first = ablate.plan_runs(planned)[0]
+    assert (first.samples_per_iteration, first.iterations) == (256 * 16, 367)  # 1,500,000 / 4096 is 366.2
+    assert ablate.main(["--list", "--seeds", "1", "--out", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(VARIANTS) and all(line.startswith("to do ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("argv", "named"),
+    [
+        (["--variants", "no_swop"], "unknown variant 'no_swop': did you mean no_swap"),
+        (["--seeds", "-1"], "--seeds -1: must be at least 0"),
+        (["--samples", "0"], "--samples 0: must be at least 1"),
+        (["--num_envs", "none"], "--num_envs"),
+        (["--task", "Himloco-G1-Flt-v0"], "did you mean Himloco-G1-Flat-v0"),
+        (["--disturbances", "some"], "--disturbances"),
+        (["--list", "agent.algoritm.gamma=0.9"], "unknown key 'agent.algoritm.gamma'"),
+        (["--report", "--out", "nowhere"], "no finished run yet"),
+        (["--report", "more"], "more"),
+    ],
+)
+def test_bad_input(argv: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ablate.main(argv) != 0
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("error: ") and complaint.count("\n") == 1
+    assert named in complaint
+
+
+def test_two_campaigns_do_not_share_their_logs(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    with (
+        ablate.only_campaign(logs),
+        pytest.raises(CliError, match="another campaign is at work"),
+        ablate.only_campaign(logs),
+    ):
+        pytest.fail("the folder was given twice")
+    with ablate.only_campaign(logs):
+        pass
+
+
+def test_the_commit_is_noted(repository: Path, tmp_path: Path) -> None:
+    assert commit_of(tmp_path) == "unknown"
+    if (repository / ".git").exists():
+        assert len(commit_of(repository).removesuffix("+")) == 10

@@ -12,14 +12,12 @@ from typing import Any
 
 import pytest
 import torch
-from benchmark import command_of, parse
-from benchmarks import timers
-from benchmarks.evaluations import measure_tour
+from benchmark import Case, Part, Ratio, Sizes, command_of, make_parts, parse
+from benchmarks import stepping
 from benchmarks.launches import Iteration, parse_iteration, training_speed
-from benchmarks.machine import cpu_model, describe
-from benchmarks.parts import Case, Part, Ratio, Sizes, make_parts
-from benchmarks.report import render, show, table, write_report
-from benchmarks.spread import Spread, ratio, spread
+from benchmarks.report import Spread, ratio, render, show, spread, write_report
+from benchmarks.tour import measure_tour
+from workspace import cpu_model, describe_machine, markdown_table
 
 from himloco_lab.errors import CliError
 
@@ -131,7 +129,7 @@ def test_cases_run_in_turn_and_ratios_pair_them() -> None:
 
 def test_a_part_is_not_charged_for_the_part_it_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
-    monkeypatch.setattr(timers.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(stepping.time, "perf_counter", lambda: clock[0])
 
     class Robot:
         def inner(self) -> int:
@@ -144,7 +142,7 @@ def test_a_part_is_not_charged_for_the_part_it_calls(monkeypatch: pytest.MonkeyP
             clock[0] += 4.0
             return value
 
-    robot, parts = Robot(), timers.PartTimers()
+    robot, parts = Robot(), stepping.PartTimers()
     parts.wrap(robot, "inner", "in")
     parts.wrap(robot, "outer", "out")
     assert robot.outer() == 7
@@ -156,7 +154,7 @@ def test_a_part_is_not_charged_for_the_part_it_calls(monkeypatch: pytest.MonkeyP
 def test_numbers_are_shown_with_their_range() -> None:
     assert show(Spread(2345.6, 2300.0, 2400.4)) == "2,346 (2,300–2,400)"
     assert show(Spread(0.805, 0.805, 0.805), 2) in ("0.80", "0.81")
-    assert table(["a", "b"], [["x", "1"]]) == "| a | b |\n| --- | ---: |\n| x | 1 |\n"
+    assert markdown_table(["a", "b"], [["x", "1"]]) == "| a | b |\n| --- | ---: |\n| x | 1 |\n"
 
 
 def _startup(*seconds: float) -> dict[str, Any]:
@@ -243,7 +241,7 @@ def test_the_cpu_is_named(tmp_path: Path) -> None:
     cpuinfo.write_text("processor\t: 0\nmodel name\t: Abacus: 9000\nprocessor\t: 1\nmodel name\t: Other\n")
     assert cpu_model(cpuinfo) == "Abacus: 9000"
     assert cpu_model(tmp_path / "missing")
-    assert describe()["packages"]["isaaclab"].startswith("3.")
+    assert describe_machine()["packages"]["isaaclab"].startswith("3.")
 
 
 def test_the_command_line() -> None:
@@ -252,7 +250,7 @@ def test_the_command_line() -> None:
     assert (sizes.steps, sizes.rough_envs) == (7, 256)
     assert command_of("env", args.changed) == "./himloco.sh -p tools/benchmark.py env --out env --steps 7"
     everything = ["env", "writes", "train", "scaling", "startup", "learner", "compile", "evaluation", "memory"]
-    assert parse([])[0] == list(make_parts(Path(), Sizes())) == everything
+    assert parse([])[0] == list(make_parts(Sizes())) == everything
 
 
 @pytest.mark.parametrize(

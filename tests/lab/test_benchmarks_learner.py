@@ -9,14 +9,15 @@ import dataclasses
 from typing import Any
 
 import pytest
+import torch
+from benchmarks.learner import EAGER
+from benchmarks.memory import LiveMemory, measure_peak, storage_sizes
 from benchmarks.report import render
 
 from .test_benchmarks import PROVENANCE
 
 
 def test_rollout_memory_at_full_size() -> None:
-    from benchmarks.storage_size import storage_sizes
-
     sizes = storage_sizes(4096, 100)
     # policy 6 x 76, critic 79 + 187, actions, their mean and deviation 3 x 12, five scalars; and a byte for done
     shared = 456 + 266 + 36 + 5
@@ -26,7 +27,7 @@ def test_rollout_memory_at_full_size() -> None:
 
 
 def test_every_learner_that_is_compared_learns() -> None:
-    from benchmarks.learner import EAGER, measure_learner
+    from benchmarks.learner import measure_learner
 
     result = measure_learner(num_envs=8, num_steps=4, updates=1, seed=0)
     assert list(result["update_ms"]) == list(EAGER) and min(result["update_ms"].values()) > 0.0
@@ -64,3 +65,38 @@ def test_whether_compiling_pays_is_said() -> None:
         page = render({"compile": {**part, "ratios": ratios}})
         assert f"HIM, compiled / HIM: {words}." in page
     assert "| HIM, compiled | 42.0 |" in page
+
+
+def test_memory_is_counted_while_it_is_alive() -> None:
+    with LiveMemory() as memory:
+        a = torch.zeros(1000)  # 4,000 bytes
+        b = a.view(10, 100)[2:]  # no memory of its own
+        a.add_(1.0)
+        assert (memory.live, memory.peak) == (4000, 4000)
+        c = torch.cat((a, a))
+        assert (memory.live, memory.peak) == (12000, 12000)
+        del c
+        d = a.double()
+        assert (memory.live, memory.peak) == (12000, 12000)
+        del a  # b still holds it
+        assert memory.live == 12000
+        del b, d
+        assert (memory.live, memory.peak) == (0, 12000)
+
+
+def test_what_a_gradient_needs_is_alive_until_it_is_taken() -> None:
+    with LiveMemory() as memory:
+        weight = torch.ones(100, requires_grad=True)
+        loss = (weight.exp() * 2.0).sum()  # exp keeps its result; the product is gone once it is summed
+        assert memory.live == 400 + 400 + 4
+        assert memory.peak == 400 + 400 + 400 + 4
+        loss.backward()
+        del loss
+        assert memory.live == 400 + 400  # the weight and its gradient
+
+
+@pytest.mark.parametrize("name", ["HIM, as trained", "PPO"])
+def test_peaks_lie_on_a_line(name: str) -> None:
+    one, other, third = (measure_peak(EAGER[name], envs, 50) for envs in (16, 32, 64))
+    assert other + 2 * (other - one) == pytest.approx(third, rel=0.01)
+    assert third > 64 * 50 * 4 * 763  # the rollout alone

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def test_a_killed_training_loses_no_checkpoint_and_goes_on(tmp_path: Path) -> None:
-    script = str(Path(__file__).with_name("fault_trials.py"))
+    script = str(Path(__file__).parents[1] / "trials" / "fault_trials.py")
     command = [sys.executable, script, "kill", str(tmp_path / "run"), "--kills", "4", "--seed", "7"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
     assert result.returncode == 0, result.stdout + result.stderr[-2000:]

@@ -21,7 +21,7 @@ from dummy_training import newest
 from himloco_rl.checkpoints import read_checkpoint
 
 SCRIPT = Path(__file__).with_name("dummy_training.py")
-TWO_NODES = Path(__file__).parents[1] / "two_nodes.py"
+TWO_NODES = Path(__file__).parents[1] / "trials" / "two_nodes.py"
 
 
 def second_process(torchrun: subprocess.Popen) -> psutil.Process:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""A campaign: every variant with every seed on equal samples, and the records of what is finished.
+"""What a campaign compares: variants of the algorithm, the runs that they take, and the records of finished runs.
 
 A finished run is two files, ``<variant>_seed<n>.csv`` with its curves and beside it a ``.json`` with how it was made.
 The second one is written last: a run without it did not finish.
@@ -9,33 +9,84 @@ The second one is written last: a run without it did not finish.
 
 from __future__ import annotations
 
-import contextlib
 import csv
+import io
 import json
 import math
 import os
+import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import plot_run
+
 from himloco_lab.errors import FAILURE, CliError
 
-from .variants import DISTURBANCES, VARIANTS
+_NAMES = ("return", "length", "velocity_error", "tracking_error", "yaw_error", "height_error")
+CURVES = {name: plot_run.CURVES[name] for name in (*_NAMES, "swap_loss", "perplexity", "disturbances")}
+"""Curves of a record."""
+LEARNERS = "ablations.learners"
+"""Module of the variants' classes; a training finds it with ``tools`` on its path."""
+_FORMER_LEARNERS = re.compile(r"=[\w.]*ablations\.(history_actor|reference_ppo):")
+"""How records of 2026-11 name the modules of these classes."""
 
-CURVES = {
-    "return": ("Train/mean_reward", "mean return"),
-    "length": ("Train/mean_episode_length", "mean episode length [steps]"),
-    "velocity_error": ("Loss/estimator_velocity_error", "estimated velocity, error [m/s]"),
-    "tracking_error": ("Metrics/base_velocity/error_vel_xy", "commanded velocity, error [m/s]"),
-    "yaw_error": ("Metrics/base_velocity/error_vel_yaw", "commanded turning, error [rad/s]"),
-    "height_error": ("Metrics/base_velocity/error_height", "commanded height, error [m]"),
-    "swap_loss": ("Loss/estimator_swap_loss", "swap loss"),
-    "perplexity": ("Loss/estimator_prototype_perplexity", "prototypes' perplexity"),
-    "disturbances": ("Curriculum/disturbances", "disturbance ratio"),
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to learn."""
+
+    title: str
+    """What it is, in words."""
+    overrides: tuple[str, ...] = ()
+    """Hydra overrides of ``scripts/train.py``."""
+
+
+VARIANTS: dict[str, Variant] = {
+    "him": Variant("HIM complete, the task's defaults: the policy's steps, then the estimator's"),
+    "interleaved": Variant(
+        "HIM with the estimator's steps in turn with the policy's; as many of them",
+        ("agent.algorithm.estimator_schedule=interleaved",),
+    ),
+    "no_symmetry": Variant(
+        "without symmetry: no mirrored samples, no mirror losses, no mirrored batches for the estimator",
+        ("agent.algorithm.symmetry_cfg=null",),
+    ),
+    "no_swap": Variant(
+        "without the swap loss: the estimator learns the velocity only, its latent is not trained",
+        ("agent.actor.estimator_cfg.swap_loss_coef=0.0",),
+    ),
+    "no_estimator": Variant(
+        "without the estimator: plain PPO whose policy reads all six frames",
+        (
+            f"agent.actor.class_name={LEARNERS}:HistoryActor",
+            "agent.algorithm.estimator_num_epochs=0",
+        ),
+    ),
+    "reference": Variant(
+        "the public codes' variant: mirrored rows with fresh actions between the real ones, one learning rate",
+        (
+            f"agent.algorithm.class_name={LEARNERS}:ReferencePPO",
+            "agent.algorithm.estimator_schedule=interleaved",
+            "agent.algorithm.estimator_num_epochs=null",
+            "agent.algorithm.symmetry_cfg.use_data_augmentation=false",
+            # HomieRL sums the mirror loss over twelve joints with weight 1; HIMPPO takes the mean
+            "agent.algorithm.symmetry_cfg.mirror_loss_coeff=12.0",
+            "agent.algorithm.symmetry_cfg.value_mirror_loss_coeff=1.0",
+        ),
+    ),
 }
-"""Column of a record -> TensorBoard's tag, and what the picture says on the axis."""
+"""Variants by name, in the order of tables and figures."""
+
+DISTURBANCES: dict[str, tuple[str, ...]] = {
+    "grow": (),
+    "none": ("env.curriculum.disturbances.params.step=0",),
+    "full": ("env.curriculum.disturbances=null",),
+}
+"""How hard episodes are: as the curriculum says, gentlest throughout (its ratio stays 0), or the task's own (1)."""
+
 POINTS = 60
 """Rows of a record."""
 
@@ -45,7 +96,7 @@ class Campaign:
     """What is compared."""
 
     variants: tuple[str, ...]
-    """Names from :data:`~.variants.VARIANTS`."""
+    """Names from :data:`VARIANTS`."""
     seeds: tuple[int, ...]
     """Seeds of each."""
     samples: int
@@ -57,7 +108,7 @@ class Campaign:
     device: str
     """Device of simulation and learner."""
     disturbances: str
-    """A name from :data:`~.variants.DISTURBANCES`."""
+    """A name from :data:`DISTURBANCES`."""
     overrides: tuple[str, ...]
     """Hydra overrides of all runs."""
 
@@ -132,7 +183,7 @@ class Run:
     @property
     def command(self) -> str:
         """The command line that makes it."""
-        return shlex.join(["./himloco.sh", "-p", "scripts/train.py", *self.arguments])
+        return _with_learners_path(shlex.join(["./himloco.sh", "-p", "scripts/train.py", *self.arguments]))
 
     def finished(self, folder: Path) -> bool:
         """Whether its record is there.
@@ -162,7 +213,7 @@ def write_record(folder: Path, run: Run, rows: Sequence[dict[str, float]], facts
     Args:
         folder: Where the records are; created where it is missing.
         run: The run.
-        rows: Its curves, one row an iteration, as :func:`~plot_run.read_run` returns them.
+        rows: Its curves, one row an iteration, as :func:`plot_run.read_run` returns them.
         facts: Anything else to note.
 
     Raises:
@@ -173,16 +224,16 @@ def write_record(folder: Path, run: Run, rows: Sequence[dict[str, float]], facts
     folder.mkdir(parents=True, exist_ok=True)
     counted = [row | {"samples": (i + 1.0) * run.samples_per_iteration} for i, row in enumerate(rows)]
     columns = ["samples", "minutes", *CURVES]
-    with _replacing(folder / f"{run.name}.csv") as beside, beside.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in thinned(counted, POINTS))
+    table = io.StringIO()
+    writer = csv.DictWriter(table, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in thinned(counted, POINTS))
+    _replace(folder / f"{run.name}.csv", table.getvalue())
     record = {
         **{"variant": run.variant, "seed": run.seed, "samples": run.samples, "conditions": run.conditions},
         **{"command": run.command, **facts},
     }
-    with _replacing(folder / f"{run.name}.json") as beside:
-        beside.write_text(json.dumps(record, indent=1) + "\n")
+    _replace(folder / f"{run.name}.json", json.dumps(record, indent=1) + "\n")
 
 
 def thinned(rows: Sequence[dict[str, float]], points: int) -> list[dict[str, float]]:
@@ -244,7 +295,7 @@ def check_comparable(folder: Path, samples: int, conditions: dict[str, Any]) -> 
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A record.
+    """A record, with the variants' classes in its command under their present names.
 
     Raises:
         CliError: If the file is none.
@@ -255,7 +306,16 @@ def read_json(path: Path) -> dict[str, Any]:
         raise CliError(f"{path} is no JSON ({error}); remove it, and the run is made again", FAILURE) from None
     if not isinstance(found, dict):
         raise CliError(f"{path} holds no record of a run; remove it, and the run is made again", FAILURE)
+    if isinstance(found.get("command"), str):
+        found["command"] = _with_learners_path(_FORMER_LEARNERS.sub(f"={LEARNERS}:", found["command"]))
     return found
+
+
+def _with_learners_path(command: str) -> str:
+    """A command line that finds the variants' classes, if it names one."""
+    prefix = "PYTHONPATH=tools "
+    needed = f"={LEARNERS}:" in command and not command.startswith(prefix)
+    return prefix + command if needed else command
 
 
 def _read_csv(path: Path) -> dict[str, list[float]]:
@@ -267,12 +327,11 @@ def _read_csv(path: Path) -> dict[str, list[float]]:
         raise CliError(f"cannot read {path} ({error}); remove its .json, and the run is made again", FAILURE) from None
 
 
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Give a file beside *path* that takes its place when all went well."""
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        yield beside
+        beside.write_text(text)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

@@ -12,12 +12,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import table
+from workspace import markdown_table
 
 from himloco_lab.errors import FAILURE, CliError
 
-from .campaign import CURVES, read_records
-from .variants import VARIANTS
+from .campaign import CURVES, VARIANTS, read_records
 
 RECORDS, PAGE, PICTURE = "ablations", "ablations.md", "ablations.png"
 _BASELINE = "him"
@@ -172,7 +171,7 @@ def _variants_table(records: Sequence[dict[str, Any]]) -> str:
     for variant in _variants(records):
         seeds = ", ".join(str(record["seed"]) for record in records if record["variant"] == variant)
         rows.append([f"`{variant}`", VARIANTS[variant].title, seeds, f"`{_command(records, variant)}`"])
-    return _text_table(["variant", "what it is", "seeds", "command"], rows)
+    return markdown_table(["variant", "what it is", "seeds", "command"], rows, numbers=False)
 
 
 def _command(records: Sequence[dict[str, Any]], variant: str) -> str:
@@ -192,7 +191,7 @@ def _summary_table(records: Sequence[dict[str, Any]], summary: Summary) -> str:
         [f"`{variant}`", *(show(over_seeds(records, variant, column, summary)) for column in columns)]
         for variant in _variants(records)
     ]
-    return table(["variant", *(column.replace("_", " ") for column in columns)], rows)
+    return markdown_table(["variant", *(column.replace("_", " ") for column in columns)], rows)
 
 
 def _difference_table(records: Sequence[dict[str, Any]], summary: Summary) -> str:
@@ -203,7 +202,7 @@ def _difference_table(records: Sequence[dict[str, Any]], summary: Summary) -> st
         numbers = [welch(*pair) for pair in pairs]
         if variant != _BASELINE:
             rows.append([f"`{variant}`", *("–" if math.isnan(number) else f"{number:+.1f}" for number in numbers)])
-    return table(["variant", *(column.replace("_", " ") for column in columns)], rows)
+    return markdown_table(["variant", *(column.replace("_", " ") for column in columns)], rows)
 
 
 def _runs_table(records: Sequence[dict[str, Any]]) -> str:
@@ -212,9 +211,4 @@ def _runs_table(records: Sequence[dict[str, Any]]) -> str:
         name, machine = f"{one['variant']}_seed{one['seed']}", one["machine"]
         facts = [one["date"], f"`{one['commit']}`", f"{machine['cpu']}, {machine['cores']} cores"]
         rows.append([f"[`{name}`]({RECORDS}/{name}.csv)", *facts, f"{one['minutes']:.1f}", f"`{one['command']}`"])
-    return _text_table(["run", "date", "commit", "machine", "minutes", "command"], rows)
-
-
-def _text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table of words."""
-    return "\n".join(f"| {' | '.join(line)} |" for line in (header, ["---"] * len(header), *rows)) + "\n"
+    return markdown_table(["run", "date", "commit", "machine", "minutes", "command"], rows, numbers=False)

@@ -21,9 +21,9 @@ from rsl_rl.algorithms import PPO
 from rsl_rl.utils import resolve_callable
 
 from himloco_lab.him_cfg import HIMActorCfg
-from himloco_lab.tasks.default_robot import default_robot, load_config
 from himloco_rl.observations import mirror_batch
 
+from . import ROBOT, load_config
 from .dummy_rollouts import DummyRollouts
 
 _HIM_KEYS = {field.name for field in fields(HIMActorCfg)} - {field.name for field in fields(RslRlMLPModelCfg)}
@@ -58,23 +58,23 @@ class Learner:
     """By ``torch.compile``."""
 
 
-_AS_TRAINED = {"use_data_augmentation": True, "use_mirror_loss": True, "mirror_estimator": True}
-_IN_TURN = {"estimator_schedule": "interleaved", "estimator_num_epochs": None}
+AS_TRAINED = {"use_data_augmentation": True, "use_mirror_loss": True, "mirror_estimator": True}
+"""The tasks' symmetry settings."""
 
 EAGER: dict[str, Learner] = {
     "HIM": Learner(True),
-    "HIM, in turn": Learner(True, algorithm=_IN_TURN),
+    "HIM, in turn": Learner(True, algorithm={"estimator_schedule": "interleaved", "estimator_num_epochs": None}),
     "PPO": Learner(False),
     "HIM, augmented": Learner(True, {"use_data_augmentation": True}),
     "PPO, augmented": Learner(False, {"use_data_augmentation": True, "data_augmentation_func": mirror_batch}),
-    "HIM, as trained": Learner(True, _AS_TRAINED),
+    "HIM, as trained": Learner(True, AS_TRAINED),
 }
 """Learners that the part ``learner`` compares."""
 COMPILED: dict[str, Learner] = {
     "HIM": EAGER["HIM"],
     "HIM, compiled": Learner(True, compiled=True),
     "HIM, as trained": EAGER["HIM, as trained"],
-    "HIM, as trained, compiled": Learner(True, _AS_TRAINED, compiled=True),
+    "HIM, as trained, compiled": Learner(True, AS_TRAINED, compiled=True),
 }
 """Learners that the part ``compile`` compares."""
 
@@ -128,7 +128,7 @@ def build_learner(case: Learner, env: DummyRollouts, num_steps: int, agent: Any 
         agent: Configuration with the networks' sizes; the Flat task's if None.
         algorithm: Settings of the algorithm that come before the case's own.
     """
-    chosen: Any = agent or load_config(default_robot().flat, "rsl_rl_cfg_entry_point")
+    chosen: Any = agent or load_config(ROBOT.flat, "rsl_rl_cfg_entry_point")
     cfg: dict[str, Any] = copy.deepcopy(to_dict(handle_deprecated_rsl_rl_cfg(chosen, check_rsl_rl_version())))
     cfg |= {"num_steps_per_env": num_steps, "multi_gpu": None}
     cfg["torch_compile_mode"] = "default" if case.compiled else None

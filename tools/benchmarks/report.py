@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from himloco_lab.errors import FAILURE, CliError
+from workspace import markdown_table
 
-from .spread import Spread, spread
+from himloco_lab.errors import FAILURE, CliError
 
 JSON_NAME, MD_NAME = "benchmarks.json", "benchmarks.md"
 
@@ -26,7 +28,7 @@ taken between runs of the same repeat. Absolute numbers belong to the machine; r
 _NOTES = {
     "env": (
         "`ovphysx` on the CPU, one torch thread as in a training's rollouts;"
-        " random actions with the noise of an untrained policy; episode lengths randomised, as a"
+        " random actions with the noise of an untrained policy; episode lengths randomized, as a"
         " training starts. *Physics alone* is the engine stepped as often, with the same robots in the same states and"
         " nothing written or read. Robots under random actions fall and are reset all the time (*ended* is the share of"
         " robots' steps that end an episode). Under a trained policy they stand: fewer resets, and other contacts in"
@@ -72,9 +74,49 @@ _NOTES = {
         " reference's full size holds, computed from the shapes. The peak is that of everything PyTorch holds at once"
         " in a rollout and an update of that size with the Rough task's networks: counted tensor by tensor in two small"
         " updates and extended in proportion to the samples. The public codes' peaks are those of the same networks"
-        " with their rows and columns (`benchmarks/peak_memory.py`). Aim: below the reference's."
+        " with their rows and columns (`tools/benchmarks/memory.py`). Aim: below the reference's."
     ),
 }
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Some repeats of one number."""
+
+    median: float
+    """The number to quote."""
+    low: float
+    """Smallest of the repeats."""
+    high: float
+    """Largest of the repeats."""
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Median and range of repeats.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    if not values:
+        raise ValueError("a spread needs at least one value and got none; let every case run once or more.")
+    return Spread(statistics.median(values), min(values), max(values))
+
+
+def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Spread:
+    """Median and range of the ratios of two quantities measured in turn.
+
+    Each ratio is taken within one repeat, so that a machine which slows down between repeats does not enter into it.
+
+    Args:
+        numerators: One value a repeat.
+        denominators: As many.
+
+    Raises:
+        ValueError: If the numbers of repeats differ.
+    """
+    if len(numerators) != len(denominators):
+        raise ValueError(f"{len(numerators)} repeats over {len(denominators)}: both cases need the same number.")
+    return spread([above / below for above, below in zip(numerators, denominators, strict=True)])
 
 
 def write_report(folder: Path, parts: dict[str, Any]) -> tuple[Path, Path]:
@@ -119,12 +161,6 @@ def render(parts: dict[str, Any]) -> str:
     return "\n".join(sections).rstrip("\n") + "\n"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; the first column is text, the others are numbers."""
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
 def show(values: Spread, digits: int = 0) -> str:
     """``median (low–high)``, or the number alone where the repeats do not differ.
 
@@ -150,11 +186,17 @@ def _provenance(part: dict[str, Any]) -> str:
 
 def _ratio_table(part: dict[str, Any]) -> list[str]:
     rows = [[name, show(Spread(**value), 2)] for name, value in part["ratios"].items()]
-    return [table(["ratio", "median (range)"], rows)] if rows else []
+    return [markdown_table(["ratio", "median (range)"], rows)] if rows else []
 
 
 def _column(runs: list[dict[str, Any]], key: str, digits: int = 0, factor: float = 1.0) -> str:
     return show(spread([factor * run[key] for run in runs]), digits)
+
+
+def _cases_table(heading: str, cases: dict[str, list[dict[str, Any]]], columns: dict[str, tuple[str, int]]) -> str:
+    """A row for each case; *columns* is name -> key of a run and digits."""
+    rows = [[name, *(_column(runs, *column) for column in columns.values())] for name, runs in cases.items()]
+    return markdown_table([heading, *columns], rows)
 
 
 def _stepping_tables(part: dict[str, Any]) -> list[str]:
@@ -170,7 +212,7 @@ def _stepping_tables(part: dict[str, Any]) -> list[str]:
         for name, case in runs.items()
     ]
     header = ["environment", "robots", "env-steps/s", "physics alone [env-steps/s]", "ended [%]"]
-    return [table(header, rows), "Where one step's time goes [ms]:\n", _parts_table(runs)]
+    return [markdown_table(header, rows), "Where one step's time goes [ms]:\n", _parts_table(runs)]
 
 
 def _parts_table(runs: dict[str, list[dict[str, Any]]]) -> str:
@@ -181,23 +223,18 @@ def _parts_table(runs: dict[str, list[dict[str, Any]]]) -> str:
     }
     rows = [[name, *(f"{medians[case][name]:.1f}" for case in runs)] for name in names]
     rows.append(["sum", *(f"{sum(medians[case].values()):.1f}" for case in runs)])
-    return table(["part", *runs], rows)
+    return markdown_table(["part", *runs], rows)
 
 
 def _train_tables(part: dict[str, Any]) -> list[str]:
-    rows = [
-        [
-            case,
-            _column(runs, "env_steps_per_s"),
-            _column(runs, "collect_steps_per_s"),
-            _column(runs, "collect_s", 2),
-            _column(runs, "learn_s", 2),
-            _column(runs, "peak_gb", 2),
-        ]
-        for case, runs in part["runs"].items()
-    ]
-    head = ["total [env-steps/s]", "collection alone [env-steps/s]", "collection [s/iteration]"]
-    return [table(["Flat", *head, "learning [s/iteration]", "peak memory [GB]"], rows)]
+    columns = {
+        "total [env-steps/s]": ("env_steps_per_s", 0),
+        "collection alone [env-steps/s]": ("collect_steps_per_s", 0),
+        "collection [s/iteration]": ("collect_s", 2),
+        "learning [s/iteration]": ("learn_s", 2),
+        "peak memory [GB]": ("peak_gb", 2),
+    }
+    return [_cases_table("Flat", part["runs"], columns)]
 
 
 def _scaling_tables(part: dict[str, Any]) -> list[str]:
@@ -208,37 +245,38 @@ def _scaling_tables(part: dict[str, Any]) -> list[str]:
         "update together": ("together_update_s", 2),
         "reducing": ("reducing_s", 3),
     }
-    rows = [[name, *(_column(runs, *column) for column in columns.values())] for name, runs in part["runs"].items()]
     runs = [run for case in part["runs"].values() for run in case]
     reductions = [
         [f"{name}'s gradients", f"{size:,}", _column(runs, f"{name}_reduction_ms", 2)]
         for name, size in runs[0]["traffic_bytes"].items()
     ]
     reductions.append(["one number", "4", _column(runs, "number_reduction_ms", 2)])
-    heading = f"{part['sizes']['scaling_processes']} processes"
-    return [table([heading, *columns], rows), table(["one reduction over gloo", "bytes", "ms"], reductions)]
+    return [
+        _cases_table(f"{part['sizes']['scaling_processes']} processes", part["runs"], columns),
+        markdown_table(["one reduction over gloo", "bytes", "ms"], reductions),
+    ]
 
 
 def _startup_tables(part: dict[str, Any]) -> list[str]:
     rows = [["first iteration [s]", _column(part["runs"]["rough"], "first_iteration_s", 1)]]
-    return [table(["Rough, default number of robots", "median (range)"], rows)]
+    return [markdown_table(["Rough, default number of robots", "median (range)"], rows)]
 
 
 def _learner_tables(part: dict[str, Any]) -> list[str]:
     runs, sizes = part["runs"]["updates"], part["sizes"]
     samples = sizes["flat_envs"] * sizes["learner_steps"]
     rows = [[name, show(spread([run["update_ms"][name] for run in runs]), 1)] for name in runs[0]["update_ms"]]
-    return [table([f"update on {samples} samples", "ms"], rows)]
+    return [markdown_table([f"update on {samples} samples", "ms"], rows)]
 
 
 def _compile_tables(part: dict[str, Any]) -> list[str]:
     runs = part["runs"]["updates"]
     first = [[name, show(spread([run["first_s"][name] for run in runs]), 1)] for name in runs[0]["first_s"]]
-    tables = [*_learner_tables(part), table(["first rollout and update", "s"], first)]
+    tables = [*_learner_tables(part), markdown_table(["first rollout and update", "s"], first)]
     errors = {run["compile_error"] for run in runs if "compile_error" in run}
     verdicts = [f"`torch.compile` does not work here: {error}.\n" for error in sorted(errors)]
-    for name, ratio in part["ratios"].items():
-        pays = "it pays" if ratio["high"] < 1.0 else "it does not pay" if ratio["low"] > 1.0 else "no clear difference"
+    for name, value in part["ratios"].items():
+        pays = "it pays" if value["high"] < 1.0 else "it does not pay" if value["low"] > 1.0 else "no clear difference"
         verdicts.append(f"{name}: {pays}.\n")
     return [*tables, *verdicts]
 
@@ -251,20 +289,24 @@ def _evaluation_tables(part: dict[str, Any]) -> list[str]:
         rows.append(["robot-seconds a second of processor time", _column(tour, "robot_seconds_per_cpu_s", 1)])
     rows.append(["share of the time that robots stood [%]", _column(tour, "stood_share", 0, 100.0)])
     heading = f"tour, {sizes['tour_robots']} robots, {sizes['tour_seconds']} s"
-    times = [[name.removeprefix("tracking, "), _column(case, "seconds")] for name, case in runs.items()]
+    tracking = {name.removeprefix("tracking, "): case for name, case in runs.items()}
     commands = f"tracking, {sizes['tracking_commands']} commands x {sizes['tracking_robots']} robots"
-    return [table([heading, "median (range)"], rows), table([commands, "seconds"], times)]
+    tour_table = markdown_table([heading, "median (range)"], rows)
+    return [tour_table, _cases_table(commands, tracking, {"seconds": ("seconds", 0)})]
 
 
 def _memory_tables(part: dict[str, Any]) -> list[str]:
-    robots = part["sizes"]["rough_envs"]
-    peak = [[f"{robots} robots", _column(part["runs"]["rough"], "peak_gb", 2)]]
-    storage = part["storage"]
-    rows = [[name, f"{size / 1e9:.2f}"] for name, size in storage["bytes"].items()]
+    robots, storage = part["sizes"]["rough_envs"], part["storage"]
     heading = f"rollout of {storage['num_envs']} x {storage['num_steps']}"
-    tables = [table(["training", "peak memory [GB]"], peak), table([heading, "GB"], rows)]
-    peaks = [[name, f"{size / 1e9:.2f}"] for name, size in storage.get("peaks", {}).items()]
-    return [*tables, table([f"{heading} and its update", "peak [GB]"], peaks)] if peaks else tables
+    return [
+        _cases_table("training", {f"{robots} robots": part["runs"]["rough"]}, {"peak memory [GB]": ("peak_gb", 2)}),
+        _gigabytes_table(heading, "GB", storage["bytes"]),
+        *([_gigabytes_table(f"{heading} and its update", "peak [GB]", storage["peaks"])] if "peaks" in storage else []),
+    ]
+
+
+def _gigabytes_table(heading: str, column: str, sizes: dict[str, int]) -> str:
+    return markdown_table([heading, column], [[name, f"{size / 1e9:.2f}"] for name, size in sizes.items()])
 
 
 _TABLES: dict[str, Callable[[dict[str, Any]], list[str]]] = {

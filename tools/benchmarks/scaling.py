@@ -1,40 +1,154 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""How much faster several processes are than one, on this machine's cores."""
+"""One process of the part ``scaling``, which torchrun starts: each has one core, robots of its own, and one learner.
+
+In turn the first process makes an iteration alone, while the others wait, and all make one together. So both see the
+machine in the same minute, and the same robots.
+"""
 
 from __future__ import annotations
 
 import json
-import subprocess
+import os
+import statistics
 import sys
-import tempfile
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from himloco_lab.errors import FAILURE, CliError
+import torch
+from torch import distributed
 
-from .worker import TIMEOUT, environment
+from himloco_rl.distributed.process_group import join
+
+from . import ROBOT, load_config
+from .learner import EAGER, build_learner, collect
+from .stepping import open_environment
+
+REPEATS = 30
+"""How often a reduction alone is timed."""
 
 
-def measure_scaling(processes: int, settings: dict[str, Any]) -> dict[str, Any]:
-    """Let processes of one core each learn alone and together (:mod:`.scaling_ranks`).
+def measure(num_envs: int, rounds: int, seed: int) -> dict[str, Any]:
+    """Measure in this process, together with the others.
 
     Args:
-        processes: How many.
-        settings: ``num_envs`` of each, ``rounds``, ``seed``.
+        num_envs: Robots of each process.
+        rounds: Iterations alone and together that are timed, after one that is not.
+        seed: Seed of the first process.
 
-    Raises:
-        CliError: If they fail; the end of what they printed goes to stderr.
+    Returns:
+        Medians: rates of one process alone and of one among all [env-steps/s], seconds of an iteration and of its
+        update [s], seconds in reductions, waiting included [s]; what is reduced [B], and one reduction's time [ms].
     """
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "result.json"
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-        command += ["-m", "benchmarks.scaling_ranks", json.dumps(settings), str(out)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT, cwd=folder, env=environment(), check=False
-        )
-        if not out.is_file():
-            print(f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}", file=sys.stderr)
-            raise CliError(f"measuring {processes} processes {settings} ended with code {done.returncode}", FAILURE)
-        return json.loads(out.read_text())
+    from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
+
+    rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    torch.set_num_threads(1)
+    torch.manual_seed(seed + rank)
+    with open_environment("flat", num_envs, seed + rank) as built:
+        env: Any = RslRlVecEnvWrapper(cast("Any", built), clip_actions=100.0)
+        steps = load_config(ROBOT.flat, "rsl_rl_cfg_entry_point").num_steps_per_env
+        env.episode_length_buf = torch.randint_like(env.episode_length_buf, int(env.max_episode_length))
+        learner: Any = build_learner(EAGER["HIM, as trained"], env, steps)
+        join("cpu", rank, int(os.environ["LOCAL_RANK"]), world_size)
+        alone, together = [], []
+        for number in range(rounds + 1):
+            distributed.barrier()
+            if rank == 0:
+                alone.append(_iteration(learner, env, steps, 1))
+            learner.broadcast_parameters()
+            distributed.barrier()
+            together.append(_iteration(learner, env, steps, world_size))
+            if number == 0:  # the first of each warms up
+                alone.clear()
+                together.clear()
+        result = {} if rank > 0 else _summary(alone, together, num_envs * steps)
+        result["traffic_bytes"] = _gradient_bytes(learner)
+        for name, parameters in _gradients(learner).items():
+            result[f"{name}_reduction_ms"] = _reduction_ms(sum(p.numel() for p in parameters))
+        result["number_reduction_ms"] = _reduction_ms(1)
+        distributed.barrier()
+        distributed.destroy_process_group()
+    return result
+
+
+def _iteration(learner: Any, env: Any, steps: int, world_size: int) -> dict[str, float]:
+    """Make an iteration with so many processes; return its seconds, and those of its parts [s]."""
+    learner.ranks.world_size = world_size
+    for model in (learner.actor, learner.critic):  # rsl_rl's normalizers reduce whenever there is a group
+        model.obs_normalizer.train(world_size > 1)
+    reducing = [0.0]
+    reduce = distributed.all_reduce
+
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        begin = time.perf_counter()
+        done = reduce(*args, **kwargs)
+        reducing[0] += time.perf_counter() - begin
+        return done
+
+    distributed.all_reduce = timed
+    try:
+        start = time.perf_counter()
+        collect(learner, env, steps)
+        middle = time.perf_counter()
+        learner.update()
+        end = time.perf_counter()
+    finally:
+        distributed.all_reduce = reduce
+    return {"total": end - start, "update": end - middle, "reducing": reducing[0]}
+
+
+def _summary(alone: list[dict[str, float]], together: list[dict[str, float]], samples: int) -> dict[str, Any]:
+    """Medians of the rounds."""
+
+    def median(rounds: list[dict[str, float]], key: str) -> float:
+        return statistics.median(one[key] for one in rounds)
+
+    return {
+        "alone_steps_per_s": samples / median(alone, "total"),
+        "together_steps_per_s": samples / median(together, "total"),
+        "alone_s": median(alone, "total"),
+        "together_s": median(together, "total"),
+        "alone_update_s": median(alone, "update"),
+        "together_update_s": median(together, "update"),
+        "reducing_s": median(together, "reducing"),
+        "rounds": {"alone": alone, "together": together},
+    }
+
+
+def _gradients(learner: Any) -> dict[str, list[torch.nn.Parameter]]:
+    """Parameters whose gradients are reduced together."""
+    return {"policy": learner.policy_parameters, "estimator": [*learner.actor.estimator.parameters()]}
+
+
+def _gradient_bytes(learner: Any) -> dict[str, int]:
+    """Bytes of one reduction of each."""
+    gradients = _gradients(learner).items()
+    return {name: torch.float32.itemsize * sum(p.numel() for p in parameters) for name, parameters in gradients}
+
+
+def _reduction_ms(size: int) -> float:
+    """Median time of one reduction of so many numbers [ms]."""
+    numbers, times = torch.ones(size), []
+    for _ in range(REPEATS):
+        distributed.barrier()
+        start = time.perf_counter()
+        distributed.all_reduce(numbers)
+        times.append(1e3 * (time.perf_counter() - start))
+    return statistics.median(times)
+
+
+def main(argv: list[str]) -> None:
+    """Measure what *argv* says, and let the first process write the result as JSON."""
+    settings, out = argv
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(os.environ["LOCAL_RANK"]) % len(cores)]})
+    result = measure(**json.loads(settings))
+    if os.environ["RANK"] == "0":
+        Path(out).write_text(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

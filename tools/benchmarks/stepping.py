@@ -1,17 +1,29 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""How fast an environment steps, and where the time goes."""
+"""Rates of an environment under random actions, of its physics alone, and where the time of a step goes."""
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import functools
 import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from isaaclab.app import launch_simulation
+from isaaclab.envs import ManagerBasedRLEnv, mdp
+from isaaclab.managers import SceneEntityCfg
+from isaaclab.sensors import RayCasterCfg, patterns
 
-from .environments import open_environment
-from .timers import time_parts
+from himloco_lab.compat import prepare_process
+from himloco_lab.robots.description import find_description
+from himloco_lab.robots.urdf import load_model
+
+from . import ROBOT, load_config
 
 ACTION_STD = 0.6
 """Standard deviation of the random actions: what an untrained policy draws."""
@@ -21,6 +33,63 @@ PHYSICS_BLOCK = 4
 """Steps' worth of physics alone in each look: 0.08 s, in which a robot without control does not get far."""
 
 
+def _newton_actuators() -> Any:
+    """Rough, with the PD law computed by Newton's Warp kernels."""
+    cfg = load_config(ROBOT.rough)
+    cfg.sim.use_newton_actuators = True
+    return cfg
+
+
+def _ray_caster() -> Any:
+    """Rough, with the terrain scanned by 187 rays a robot."""
+    cfg = load_config(ROBOT.rough)
+    cfg.scene.height_scanner = RayCasterCfg(
+        prim_path=f"{{ENV_REGEX_NS}}/Robot/{load_model(find_description(ROBOT.description)).root}",
+        update_period=cfg.decimation * cfg.sim.dt,
+        offset=RayCasterCfg.OffsetCfg(pos=(0.0, 0.0, 20.0)),
+        ray_alignment="yaw",
+        pattern_cfg=patterns.GridPatternCfg(resolution=0.1, size=(1.6, 1.0)),
+        mesh_prim_paths=["/World/ground"],
+        global_world_only=True,
+    )
+    cfg.observations.critic.height_scan.func = mdp.height_scan
+    cfg.observations.critic.height_scan.params = {"sensor_cfg": SceneEntityCfg("height_scanner")}
+    return cfg
+
+
+CONFIGS: dict[str, Callable[[], Any]] = {
+    "rough": functools.partial(load_config, ROBOT.rough),
+    "flat": functools.partial(load_config, ROBOT.flat),
+    "newton actuators": _newton_actuators,
+    "ray caster": _ray_caster,
+    **ROBOT.variants,
+}
+"""Environment configurations by the name of their case."""
+
+
+@contextlib.contextmanager
+def open_environment(name: str, num_envs: int, seed: int) -> Iterator[ManagerBasedRLEnv]:
+    """Build one of :data:`CONFIGS` in ``ovphysx`` on the CPU.
+
+    Args:
+        name: Which one.
+        num_envs: Number of robots.
+        seed: Seed of everything random.
+    """
+    prepare_process()
+    cfg = CONFIGS[name]()
+    cfg.sim.physics = cfg.sim.physics.ovphysx
+    cfg.sim.device = "cpu"
+    cfg.scene.num_envs = num_envs
+    cfg.seed = seed
+    with launch_simulation(cfg, argparse.Namespace(headless=True, device="cpu", visualizer=None)):
+        env = ManagerBasedRLEnv(cfg)
+        try:
+            yield env
+        finally:
+            env.close()
+
+
 def measure_stepping(case: str, num_envs: int, warm_up: int, steps: int, parts_steps: int, seed: int) -> dict[str, Any]:
     """Step an environment with random actions.
 
@@ -28,7 +97,7 @@ def measure_stepping(case: str, num_envs: int, warm_up: int, steps: int, parts_s
     states: robots that stand, fall and lie in the proportion that random actions lead to.
 
     Args:
-        case: Key of :data:`.environments.CONFIGS`.
+        case: Key of :data:`CONFIGS`.
         num_envs: Number of robots.
         warm_up: Environment steps before anything is measured.
         steps: Environment steps that are measured.
@@ -45,17 +114,16 @@ def measure_stepping(case: str, num_envs: int, warm_up: int, steps: int, parts_s
         env.episode_length_buf.random_(0, int(env.max_episode_length))  # as at the start of a training
         built = time.perf_counter() - start
         _step(env, warm_up)
-        env_s, physics_s, physics_steps, ended = 0.0, 0.0, 0, 0
-        for _ in range(max(1, steps // BLOCK)):
+        blocks = max(1, steps // BLOCK)
+        env_s, physics_s, ended = 0.0, 0.0, 0
+        for _ in range(blocks):
             seconds, resets = _step(env, BLOCK)
             env_s, ended = env_s + seconds, ended + resets
             physics_s += _physics_alone(env, PHYSICS_BLOCK)
-            physics_steps += PHYSICS_BLOCK
-        measured = BLOCK * max(1, steps // BLOCK)
         return {
-            "env_steps_per_s": num_envs * measured / env_s,
-            "physics_steps_per_s": num_envs * physics_steps / physics_s,
-            "ended_share": ended / (num_envs * measured),
+            "env_steps_per_s": num_envs * blocks * BLOCK / env_s,
+            "physics_steps_per_s": num_envs * blocks * PHYSICS_BLOCK / physics_s,
+            "ended_share": ended / (num_envs * blocks * BLOCK),
             "parts_ms": _parts(env, parts_steps),
             "build_s": built,
         }
@@ -81,8 +149,63 @@ def _physics_alone(env: Any, count: int) -> float:
 
 
 def _parts(env: Any, steps: int) -> dict[str, float]:
-    """Milliseconds of one step by part [ms]."""
-    timers = time_parts(env)
+    """Milliseconds of one step by part; what no part is charged for is Isaac Lab's own loop, ``rest`` [ms]."""
+    timers = PartTimers()
+    for owner, method, part in (
+        (env.sim, "step", "physics"),
+        (env.action_manager, "process_action", "actions"),
+        (env.action_manager, "apply_action", "actions"),
+        (env.scene, "write_data_to_sim", "writing commands"),
+        (env.scene, "update", "sensors and state"),
+        (env.termination_manager, "compute", "terminations"),
+        (env.reward_manager, "compute", "rewards"),
+        (env, "_reset_idx", "events and resets"),
+        (env.event_manager, "apply", "events and resets"),
+        (env.command_manager, "compute", "commands"),
+        (env.observation_manager, "compute", "observations"),
+    ):
+        timers.wrap(owner, method, part)
     seconds, _ = _step(env, steps)
     parts = {name: 1e3 * value / steps for name, value in timers.seconds.items()}
     return parts | {"rest": 1e3 * seconds / steps - sum(parts.values())}
+
+
+class PartTimers:
+    """Adds up the time of wrapped methods; a part that calls another one is not charged for it."""
+
+    def __init__(self) -> None:
+        """Start with nothing measured."""
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._running: list[str] = []
+        self._since = 0.0
+
+    def wrap(self, owner: Any, method: str, part: str) -> None:
+        """Charge calls of ``owner.method`` to a part.
+
+        Args:
+            owner: The object; its method is replaced by one that measures.
+            method: Name of the method.
+            part: What to charge; several methods may share it.
+        """
+        function = getattr(owner, method)
+
+        @functools.wraps(function)
+        def measured(*args: Any, **kwargs: Any) -> Any:
+            self._switch(enter=part)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._switch()
+
+        setattr(owner, method, measured)
+
+    def _switch(self, enter: str | None = None) -> None:
+        """Charge the time since the last switch to the running part, and start or end one."""
+        now = time.perf_counter()
+        if self._running:
+            self.seconds[self._running[-1]] += now - self._since
+        if enter is None:
+            self._running.pop()
+        else:
+            self._running.append(enter)
+        self._since = now

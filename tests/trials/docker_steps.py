@@ -4,7 +4,7 @@
 """Where there is no docker engine: the steps of a Dockerfile, carried out in a root folder by chroot.
 
     debootstrap --variant=minbase bookworm ROOT     # and a Python 3.12 in ROOT/usr/local, as the base image has it
-    unshare --mount python tests/docker_steps.py docker/Dockerfile ROOT --target cuda --wheels DIR/wheels
+    unshare --mount python tests/trials/docker_steps.py docker/Dockerfile ROOT --target cuda --wheels DIR/wheels
 
 As root, in a mount namespace of its own (so that nothing stays mounted). FROM a base is ROOT as it is, every later
 stage goes on in it, and COPY --from another stage is nothing to do; RUN gets its cache and bind mounts as folders. It

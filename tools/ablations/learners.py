@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""How the public HIM and HOMIE codes learn, defects included (facts 1.1, 2 and 7), to be compared with HIMPPO."""
+"""What two variants learn with that is no setting of the learner: an actor without estimator, the public codes' PPO."""
 
 from __future__ import annotations
 
@@ -9,20 +9,49 @@ from typing import Any
 
 import torch
 from rsl_rl.env import VecEnv
+from rsl_rl.models import MLPModel
+from rsl_rl.modules import HiddenState
 from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 
 from himloco_rl.algorithms import HIMPPO
+from himloco_rl.models import HIMActor
+
+
+class HistoryActor(HIMActor):
+    """An MLP over everything the policy is given, all frames of the history.
+
+    It keeps an estimator, so that HIMPPO, its losses and its schedule stay what they are, but does not read it; with
+    ``estimator_num_epochs=0`` nobody trains it either.
+    """
+
+    def get_latent(
+        self, obs: TensorDict, masks: torch.Tensor | None = None, hidden_state: HiddenState = None
+    ) -> torch.Tensor:
+        """Input of the MLP: the normalized observations, shape [N, H*F + P]."""
+        return MLPModel.get_latent(self, obs, masks, hidden_state)
+
+    def policy_input(self, flat: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """The same from flat, normalized observations [N, H*F + P]; the estimator's features are left out."""
+        return flat
+
+    # An MLP over its observations is what rsl_rl's own exports hold.
+    as_jit = MLPModel.as_jit
+    as_onnx = MLPModel.as_onnx
+
+    def _get_latent_dim(self) -> int:
+        """Width of the MLP's input."""
+        return self.obs_dim
 
 
 class ReferencePPO(HIMPPO):
-    """HIMPPO with what the public codes do instead; the numbers are those of the defects in facts 7.
+    """HIMPPO with what HomieRL and HIMLoco do instead (docs/differences.md).
 
-    - 1, 3: the rollout has two rows for each step, real and mirrored in turn, and GAE runs straight through them:
+    - The rollout has two rows for each step, real and mirrored in turn, and GAE runs straight through them:
       δ_real = r + γ V(M c_t) − V(c_t), δ_mirrored = r + γ V(c_{t+1}) − V(M c_t).
-    - 2: a mirrored row holds a fresh action a' ~ π(·|M o_t), which nobody executed, with the real reward and end.
-    - 9: a time-out is bootstrapped with V(c_t).
-    - 10: the estimator's learning rate is PPO's, which follows the divergence.
+    - A mirrored row holds a fresh action a' ~ π(·|M o_t), which nobody executed, with the real reward and end.
+    - A time-out is bootstrapped with V(c_t).
+    - The estimator's learning rate is PPO's, which follows the divergence.
 
     Entropy, divergence and mirror losses are taken over both kinds of rows, the estimator learns from all of them and
     from their mirror images. What the codes' environments do wrong (stale histories and time-out flags, noised

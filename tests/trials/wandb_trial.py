@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Weights & Biases' own client behind a broken network: ``python tests/rl/wandb_trial.py TRIAL FOLDER``.
+"""Weights & Biases' own client behind a broken network: ``python tests/trials/wandb_trial.py TRIAL FOLDER``.
 
 closed: nobody listens at the server's address. stopped: nor here, and SIGTERM comes when the client begins to wait.
 silent: somebody listens and never answers, and SIGTERM comes. dies: a stand-in for the server takes the run's start and
@@ -28,11 +28,13 @@ from typing import Any
 
 import psutil
 import torch
-from dummy_env import WholeDummyEnv, train_cfg
 
 from himloco_lab.commands.learning import _learn
 from himloco_lab.errors import run_command
 from himloco_rl.runners import HIMOnPolicyRunner
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "rl"))
+from dummy_env import WholeDummyEnv, train_cfg
 
 ITERATIONS, PAUSE, LIFE = 25, 0.05, 8.0
 """Length of the training, seconds a step takes more, and seconds for which the server answers after the start."""

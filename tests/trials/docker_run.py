@@ -3,7 +3,8 @@
 
 """What ``docker_steps.py`` left in a root folder, run as a container would run it.
 
-    unshare --mount --net --pid --fork python tests/docker_run.py docker/Dockerfile ROOT --target cpu -- ARGUMENTS
+    unshare --mount --net --pid --fork \
+        python tests/trials/docker_run.py docker/Dockerfile ROOT --target cpu -- ARGUMENTS
 
 As root. The target's ENTRYPOINT gets the arguments behind ``--``, with its user, folder and environment, process number
 1, and no network; ``--health`` runs its health check instead, ``--shell`` takes the arguments as a command. Not

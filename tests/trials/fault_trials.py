@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Trials that take longer than a test: ``python tests/rl/fault_trials.py kill|disk FOLDER`` (docs/reliability.md).
+"""Trials that take longer than a test: ``python tests/trials/fault_trials.py kill|disk FOLDER`` (docs/reliability.md).
 
 kill: ``kill -9`` at random moments of a training that saves after every iteration, and a resume each time.
 disk: a file system of 2 MB (in a mount namespace of its own, for which one must be root) that fills up and is cleared.
@@ -20,10 +20,12 @@ import sys
 import time
 from pathlib import Path
 
-from dummy_training import main as train
-from dummy_training import newest
-
 from himloco_rl.checkpoints import read_checkpoint, require_parts
+
+RL_TESTS = Path(__file__).resolve().parents[1] / "rl"
+sys.path.insert(0, str(RL_TESTS))
+from dummy_training import main as train  # noqa: E402
+from dummy_training import newest  # noqa: E402
 
 FOREVER = 1_000_000
 
@@ -92,7 +94,7 @@ def disk(folder: Path) -> int:
     run.mkdir()
     flags = ["--iterations", "40", "--save_interval", "4", "--pause", "0.02"]
     process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("dummy_training.py")), str(run), *flags],
+        [sys.executable, str(RL_TESTS / "dummy_training.py"), str(run), *flags],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,10 +1,11 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Do the published settings of the swap loss keep the latents apart? ``python tests/rl/collapse_trial.py``: minutes.
+"""Do the published settings of the swap loss keep the latents apart? ``python tests/trials/collapse_trial.py``.
 
-A hidden state of 8 numbers drifts; 72 noisy values show it, three of its numbers are the velocity. An encoder of six
-frames and one of the next frame learn by HIM's equations, in HIMLoco's sizes (docs/algorithm.md tells what came out).
+It takes minutes. A hidden state of 8 numbers drifts; 72 noisy values show it, three of its numbers are the velocity. An
+encoder of six frames and one of the next frame learn by HIM's equations, in HIMLoco's sizes (docs/algorithm.md has the
+results).
 The loss is written here once more from the equations; ``--ours`` takes the package's instead.
 """
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Training on two machines that are network namespaces: ``python tests/two_nodes.py TRIAL FOLDER`` (root).
+"""Training on two machines that are network namespaces: ``python tests/trials/two_nodes.py TRIAL FOLDER`` (root).
 
 Each has its own folder, as machines without a common file system; a pair of virtual Ethernet devices joins them, and
 ``torchrun`` runs in both. What trains is the dummy environment, or with ``--task`` a real one by ``scripts/train.py``.
@@ -27,7 +27,7 @@ from pathlib import Path
 
 import psutil
 
-HERE = Path(__file__).resolve().parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 FAR_TOO_LONG = 900
 """Seconds after which a trial has failed."""
 PORT = 29400
@@ -199,10 +199,17 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     iterations = "1000" if args.what == "cut" else "12"
     if args.task:
-        command = [str(HERE.parent / "scripts" / "train.py"), "--distributed", "--device", "cpu", "--task", args.task]
+        command = [str(REPOSITORY / "scripts" / "train.py"), "--distributed", "--device", "cpu", "--task", args.task]
         command += ["--max_iterations", iterations, "--num_envs", "8", "agent.save_interval=2", *args.flags]
     else:
-        command = [str(HERE / "rl" / "dummy_training.py"), "run", "--iterations", iterations, "--pause", "0.03"]
+        command = [
+            str(REPOSITORY / "tests" / "rl" / "dummy_training.py"),
+            "run",
+            "--iterations",
+            iterations,
+            "--pause",
+            "0.03",
+        ]
         command += ["--save_interval", "1000" if args.what == "cut" else "2", "--lost_after", args.lost_after]
         command += args.flags
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and take the namespaces away

@@ -1,7 +1,9 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Curves of a training that is stopped and resumed: ``python tests/resume_trial.py FOLDER --at 80 120 -- ARGUMENTS``.
+"""Curves of a training that is stopped and resumed.
+
+    python tests/trials/resume_trial.py FOLDER --at 80 120 -- ARGUMENTS
 
 Trains with the arguments of ``scripts/train.py`` behind ``--``, sends SIGTERM after the iterations named by ``--at``,
 goes on with ``--resume`` each time, and does the same without stopping. Prints how large the change of every curve is
@@ -20,6 +22,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 from plot_run import read_run
 
 CURVES = {
@@ -44,7 +47,7 @@ STOPPED = 128 + signal.SIGTERM
 def train(folder: Path, arguments: list[str], stop_after: int | None) -> None:
     """Train in a folder; stop after that many iterations, by SIGTERM, or else come to the end."""
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, str(Path(__file__).resolve().parents[1] / "scripts" / "train.py"), *arguments]
+    command = [sys.executable, str(Path(__file__).resolve().parents[2] / "scripts" / "train.py"), *arguments]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
     with (folder / "output.txt").open("a", buffering=1) as output:

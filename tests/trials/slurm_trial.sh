@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # The cluster's scripts with real training: two seeds on the CPU through the stubs of tests/e2e/slurm, interrupted once.
-#   tests/slurm_trial.sh FOLDER SECONDS_UNTIL_THE_TIME_IS_OVER ITERATIONS [ARGUMENT OF train.py ...]
+#   tests/trials/slurm_trial.sh FOLDER SECONDS_UNTIL_THE_TIME_IS_OVER ITERATIONS [ARGUMENT OF train.py ...]
 # Needs an environment of himloco.sh for this clone. Not collected by pytest.
 
 set -euo pipefail
 
-repository="$(dirname -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")")"
+repository="$(readlink -f -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/../..")"
 folder="${1:?a folder for the trial}" seconds="${2:?seconds}" iterations="${3:?iterations}"
 shift 3
 mkdir -p -- "$folder/root/workspace"

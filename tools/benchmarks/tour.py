@@ -1,0 +1,54 @@
+# Copyright (c) 2026, The himloco_lab Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Robots a second on the evaluation's tour in MuJoCo."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+
+import numpy as np
+
+from himloco_lab.evaluation.mujoco_arena import MujocoArena, with_physics_dt
+from himloco_lab.evaluation.mujoco_pool import contestant
+from himloco_lab.evaluation.tour import run_tour
+from himloco_lab.evaluation.tour_plan import HELD, PHYSICS_DT, make_plan
+from himloco_lab.robots.description import find_description
+
+from . import ROBOT
+
+
+def measure_tour(robots: int, tour_seconds: float, seed: int) -> dict[str, Any]:
+    """Run robots on the tour in this process, without punches so that they stay on their feet.
+
+    A robot is simulated until it falls, and the tour ends with the last one. So what counts is the simulated time in
+    which robots stood or were held, over the time from the reset to that end; loading is left out.
+
+    Args:
+        robots: How many, one after the other in every step.
+        tour_seconds: Length of the tour [s].
+        seed: Seed of the plan.
+
+    Returns:
+        ``robot_seconds_per_s``: by the clock; ``robot_seconds_per_cpu_s``: by the processor's time, which other
+        processes on the machine take less from; ``stood_share``: how much of the tour was simulated.
+    """
+    one = contestant("stand", ROBOT.policy, ROBOT.description)
+    manifest = with_physics_dt(one.manifest, PHYSICS_DT)
+    policy = one.make_policy(seed, 0)
+    arena = MujocoArena(manifest, find_description(ROBOT.description), lambda number: policy, range(robots))
+    plan = make_plan(range(robots), seed, len(arena.links))
+    plan = dataclasses.replace(plan, punch_force=np.zeros_like(plan.punch_force))
+    command = manifest.command
+    limits = np.array([command.lin_vel_x, command.lin_vel_y, command.ang_vel_z]).T
+    start, cpu_start = time.perf_counter(), time.process_time()
+    recording = run_tour(arena, plan, limits, command.standing[3], seed, tour_seconds)
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
+    stood = robots * HELD + float(recording.alive.sum()) * recording.dt
+    return {
+        "robot_seconds_per_s": stood / seconds,
+        "robot_seconds_per_cpu_s": stood / cpu_seconds,
+        "stood_share": stood / (robots * (HELD + tour_seconds)),
+    }
