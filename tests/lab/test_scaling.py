@@ -88,9 +88,9 @@ def test_the_page_shows_what_the_command_computes(
 ) -> None:
     assert scaling.main(["--out", str(tmp_path / "scaling")]) == 0
     said = capsys.readouterr().out
-    kept, made = (list(csv.DictReader((folder / "scaling.csv").open())) for folder in (repository / "docs", tmp_path))
+    kept, made = (list(csv.DictReader((folder / "scaling.csv").open())) for folder in (repository / "docs/data", tmp_path))
     assert made == kept
-    page = (repository / "docs" / "scaling.md").read_text()
+    page = (repository / "docs/log/scaling.md").read_text()
     for line in said.splitlines():
         if line.startswith(("|", "At least")):
             assert line in page, line
