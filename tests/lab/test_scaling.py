@@ -88,7 +88,8 @@ def test_the_page_shows_what_the_command_computes(
 ) -> None:
     assert scaling.main(["--out", str(tmp_path / "scaling")]) == 0
     said = capsys.readouterr().out
-    kept, made = (list(csv.DictReader((folder / "scaling.csv").open())) for folder in (repository / "docs/data", tmp_path))
+    folders = (repository / "docs/data", tmp_path)
+    kept, made = (list(csv.DictReader((folder / "scaling.csv").open())) for folder in folders)
     assert made == kept
     page = (repository / "docs/log/scaling.md").read_text()
     for line in said.splitlines():
