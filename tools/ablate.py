@@ -54,7 +54,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Campaign]:
         default="grow",
         help="grow by the task's curriculum, none to keep the gentlest, full for the task's own throughout.",
     )
-    parser.add_argument("--out", type=Path, default=Path("docs/log"), help="Folder of the report and of the records.")
+    parser.add_argument("--out", type=Path, default=Path("docs"), help="Folder of the report and of the records.")
     parser.add_argument("--logs", type=Path, default=Path("logs/ablations"), help="Folder of the runs' own logs.")
     parser.add_argument("--report", action="store_true", help="Only report what is finished.")
     parser.add_argument("--list", action="store_true", help="Only say what is finished and what is not.")

@@ -51,7 +51,7 @@ def parse(argv: list[str]) -> tuple[list[str], argparse.Namespace, Sizes]:
     names = list(make_parts(Path(), defaults))
     parser = _Parser(description="Measure environment, training and learner on this machine.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(names)}; all when none is named.")
-    parser.add_argument("--out", type=Path, default=Path("docs/log"), help="Folder of benchmarks.json and .md.")
+    parser.add_argument("--out", type=Path, default=Path("docs"), help="Folder of benchmarks.json and benchmarks.md.")
     parser.add_argument("--repeats", type=int, default=3, help="Rounds of all cases of a part.")
     sized = [one for one in dataclasses.fields(Sizes) if one.name != "train_overrides"]
     for one in sized:

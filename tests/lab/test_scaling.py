@@ -88,10 +88,9 @@ def test_the_page_shows_what_the_command_computes(
 ) -> None:
     assert scaling.main(["--out", str(tmp_path / "scaling")]) == 0
     said = capsys.readouterr().out
-    folders = (repository / "docs/data", tmp_path)
-    kept, made = (list(csv.DictReader((folder / "scaling.csv").open())) for folder in folders)
+    kept, made = (list(csv.DictReader((folder / "scaling.csv").open())) for folder in (repository / "docs", tmp_path))
     assert made == kept
-    page = (repository / "docs/log/scaling.md").read_text()
+    page = (repository / "docs" / "scaling.md").read_text()
     for line in said.splitlines():
         if line.startswith(("|", "At least")):
             assert line in page, line

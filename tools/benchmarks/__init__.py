@@ -4,5 +4,5 @@
 """What ``tools/benchmark.py`` measures, and the report it writes.
 
 :mod:`.parts` says what is measured, :mod:`.worker` runs one measurement in a process of its own, :mod:`.report` makes
-``docs/log/benchmarks.md`` from ``docs/log/benchmarks.json``.
+``docs/benchmarks.md`` from ``docs/benchmarks.json``.
 """

@@ -24,7 +24,7 @@ Runs = dict[str, list[dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured; the defaults are what ``docs/log/benchmarks.md`` shows."""
+    """How much is measured; the defaults are what ``docs/benchmarks.md`` shows."""
 
     rough_envs: int = 256
     flat_envs: int = 128
