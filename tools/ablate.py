@@ -13,6 +13,7 @@ from types import FrameType
 
 from ablations.campaign import Campaign, Run, check_comparable
 from ablations.variants import DISTURBANCES, VARIANTS
+from benchmarks import subject
 
 import himloco_lab
 from himloco_lab.errors import FAILURE, CliError, run_command, suggestion
@@ -20,7 +21,6 @@ from himloco_lab.setup.arguments import AGENT_ENTRY, BOUNDS
 from himloco_lab.setup.overrides import resolve_configs
 from himloco_lab.setup.parser import Parser
 from himloco_lab.setup.registry import find_task
-from himloco_lab.tasks.default_robot import default_robot
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,7 +45,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Campaign]:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="1 2 3 when left out.")
     parser.add_argument("--samples", type=int, default=1_500_000, help="Environment steps of each run, 1500000.")
     parser.add_argument("--num_envs", type=int, default=256, help="Robots, 256.")
-    flat = default_robot().flat
+    flat = subject.FLAT
     parser.add_argument("--task", default=flat, help=f"{flat} when left out.")
     parser.add_argument("--device", default="cpu", help="cpu when left out.")
     parser.add_argument(

@@ -42,11 +42,12 @@ def _compute(argv: list[str]) -> None:
             raise CliError(f"--{name} {getattr(args, name)}: must be greater than zero")
     if args.update_share >= 1.0:
         raise CliError(f"--update_share {args.update_share}: must be less than 1")
+    from benchmarks import subject
     from benchmarks.group_traffic import iteration_traffic  # loads the learner
 
-    from himloco_lab.tasks.default_robot import default_robot, load_config
+    from himloco_lab.tasks import load_config
 
-    task = default_robot().rough
+    task = subject.ROUGH
     traffic = iteration_traffic(task, height_scan=True)
     steps = load_config(task, "rsl_rl_cfg_entry_point").num_steps_per_env
     optimizer_steps = traffic.policy_steps + traffic.estimator_steps

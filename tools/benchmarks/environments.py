@@ -17,18 +17,21 @@ from isaaclab.sensors import RayCasterCfg, patterns
 
 from himloco_lab.compat import prepare_process
 from himloco_lab.robots.description import find_description
+from himloco_lab.robots.policy_layout import SCAN_RESOLUTION, SCAN_SIZE
 from himloco_lab.robots.urdf import load_model
-from himloco_lab.tasks.default_robot import default_robot, load_config
+from himloco_lab.tasks import load_config
+
+from . import subject
 
 
 def _rough() -> Any:
     """The rough task as it is."""
-    return load_config(default_robot().rough)
+    return load_config(subject.ROUGH)
 
 
 def _flat() -> Any:
     """The flat task as it is."""
-    return load_config(default_robot().flat)
+    return load_config(subject.FLAT)
 
 
 def _newton_actuators() -> Any:
@@ -42,11 +45,11 @@ def _ray_caster() -> Any:
     """Scan the terrain by 187 rays a robot."""
     cfg = _rough()
     cfg.scene.height_scanner = RayCasterCfg(
-        prim_path=f"{{ENV_REGEX_NS}}/Robot/{load_model(find_description(default_robot().description)).root}",
+        prim_path=f"{{ENV_REGEX_NS}}/Robot/{load_model(find_description(subject.ROBOT)).root}",
         update_period=cfg.decimation * cfg.sim.dt,
         offset=RayCasterCfg.OffsetCfg(pos=(0.0, 0.0, 20.0)),
         ray_alignment="yaw",
-        pattern_cfg=patterns.GridPatternCfg(resolution=0.1, size=(1.6, 1.0)),
+        pattern_cfg=patterns.GridPatternCfg(resolution=SCAN_RESOLUTION, size=SCAN_SIZE),
         mesh_prim_paths=["/World/ground"],
         global_world_only=True,
     )
@@ -74,7 +77,7 @@ def open_environment(name: str, num_envs: int, seed: int) -> Iterator[ManagerBas
         seed: Seed of everything random.
     """
     prepare_process()
-    cfg = (CONFIGS | dict(default_robot().variants))[name]()
+    cfg = (CONFIGS | subject.VARIANTS)[name]()
     cfg.sim.physics = cfg.sim.physics.ovphysx
     cfg.sim.device = "cpu"
     cfg.scene.num_envs = num_envs

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from himloco_lab.errors import FAILURE, CliError
-from himloco_lab.tasks.default_robot import default_robot
+from himloco_lab.robots.policy_layout import HEIGHT
+
+from . import subject
 
 
 def measure_tour(robots: int, tour_seconds: float, seed: int) -> dict[str, Any]:
@@ -41,16 +43,16 @@ def measure_tour(robots: int, tour_seconds: float, seed: int) -> dict[str, Any]:
     from himloco_lab.evaluation.tour_plan import HELD, PHYSICS_DT, make_plan
     from himloco_lab.robots.description import find_description
 
-    one = contestant("stand", default_robot().policy, default_robot().description)
+    one = contestant("stand", subject.STANDING_POLICY, subject.ROBOT)
     manifest = with_physics_dt(one.manifest, PHYSICS_DT)
     policy = one.make_policy(seed, 0)
-    arena = MujocoArena(manifest, find_description(default_robot().description), lambda number: policy, range(robots))
+    arena = MujocoArena(manifest, find_description(subject.ROBOT), lambda number: policy, range(robots))
     plan = make_plan(range(robots), seed, len(arena.links))
     plan = dataclasses.replace(plan, punch_force=np.zeros_like(plan.punch_force))
     command = manifest.command
     limits = np.array([command.lin_vel_x, command.lin_vel_y, command.ang_vel_z]).T
     start, cpu_start = time.perf_counter(), time.process_time()
-    recording = run_tour(arena, plan, limits, command.standing[3], seed, tour_seconds)
+    recording = run_tour(arena, plan, limits, command.standing[HEIGHT], seed, tour_seconds)
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     stood = robots * HELD + float(recording.alive.sum()) * recording.dt
     return {
@@ -75,11 +77,11 @@ def measure_tracking(repository: Path, engine: str, commands: int, robots: int) 
     script = str(repository / "scripts" / "evaluate.py")
     flags = [
         "--task",
-        default_robot().flat,
+        subject.FLAT,
         "--device",
         "cpu",
         "--policy",
-        str(default_robot().policy),
+        str(subject.STANDING_POLICY),
         "--engine",
         engine,
     ]

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from himloco_lab.tasks.default_robot import load_config
+from himloco_lab.tasks import load_config
 
 from .dummy_rollouts import DummyRollouts
 from .learner import Learner, build_learner, collect

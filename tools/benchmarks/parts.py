@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from himloco_lab.tasks.default_robot import default_robot
-
+from . import subject
 from .evaluations import measure_tracking
 from .launches import measure_training
 from .scaling import measure_scaling
@@ -120,7 +119,7 @@ def make_parts(repository: Path, sizes: Sizes) -> dict[str, Part]:
         "learner": _learner(sizes),
         "compile": _compile(sizes),
         "evaluation": _evaluation(repository, sizes),
-        "memory": Part([_training(repository, sizes, "rough", default_robot().rough, sizes.rough_envs, full=False)]),
+        "memory": Part([_training(repository, sizes, "rough", subject.ROUGH, sizes.rough_envs, full=False)]),
     }
 
 
@@ -142,7 +141,7 @@ def _env(sizes: Sizes) -> Part:
 
 
 def _train(repository: Path, sizes: Sizes) -> Part:
-    task, rate, twice = default_robot().flat, "env_steps_per_s", 2 * sizes.flat_envs
+    task, rate, twice = subject.FLAT, "env_steps_per_s", 2 * sizes.flat_envs
     few, many = f"{sizes.flat_envs} robots", f"{twice} robots"
     few_shared, shared = f"{few}, two processes", f"{many}, two processes"
     return Part(
@@ -253,7 +252,7 @@ def _training(
 
 def _startup(repository: Path, sizes: Sizes) -> Case:
     settings = {
-        "task": default_robot().rough,
+        "task": subject.ROUGH,
         "processes": 1,
         "num_envs": None,
         "iterations": 1,

@@ -16,8 +16,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from himloco_lab.tasks.default_robot import default_robot, load_config
+from himloco_lab.tasks import load_config
 
+from . import subject
 from .dummy_rollouts import DummyRollouts
 from .learner import EAGER, Learner, build_learner, collect
 
@@ -74,7 +75,7 @@ def update_peaks(num_envs: int, num_steps: int, small: tuple[int, int] = (64, 12
         repository's learner with their rows and columns: every row of rollout and minibatch also holds the rest of
         the critic's next observation, and HomieRL's rollout has a mirrored row beside each real one.
     """
-    layout = default_robot().layout(True)
+    layout = subject.observation_layout(True)
     rest = (layout.group("critic").dim - layout.group("estimator").dim) * torch.float32.itemsize
     agent = _agent()
     rows = num_envs * num_steps
@@ -96,7 +97,7 @@ def update_peaks(num_envs: int, num_steps: int, small: tuple[int, int] = (64, 12
 
 def _agent() -> Any:
     """The learner of the rough task."""
-    return load_config(default_robot().rough, "rsl_rl_cfg_entry_point")
+    return load_config(subject.ROUGH, "rsl_rl_cfg_entry_point")
 
 
 def measure_peak(case: Learner, num_envs: int, num_steps: int) -> int:

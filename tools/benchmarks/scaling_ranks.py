@@ -75,9 +75,11 @@ def measure(num_envs: int, rounds: int, seed: int) -> dict[str, Any]:
 
 def _steps() -> int:
     """Steps of a rollout of the flat task."""
-    from himloco_lab.tasks.default_robot import default_robot, load_config
+    from himloco_lab.tasks import load_config
 
-    return load_config(default_robot().flat, "rsl_rl_cfg_entry_point").num_steps_per_env
+    from . import subject
+
+    return load_config(subject.FLAT, "rsl_rl_cfg_entry_point").num_steps_per_env
 
 
 def _iteration(learner: Any, env: Any, steps: int, world_size: int) -> dict[str, float]:

@@ -12,9 +12,9 @@ import torch
 from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 
-from himloco_lab.tasks.default_robot import default_robot
 from himloco_rl.storage import HIMRolloutStorage
 
+from . import subject
 from .dummy_rollouts import observations
 
 
@@ -29,7 +29,7 @@ def storage_sizes(num_envs: int, num_steps: int) -> dict[str, int]:
         Bytes of ``himloco_rl``; of ``rsl_rl``, which lacks what HIM needs beyond PPO; and of ``HIMLoco``, whose storage
         holds the critic's observation of this step and of the next one as a whole.
     """
-    layout = default_robot().layout(True)
+    layout = subject.observation_layout(True)
     obs, actions = observations(layout, num_envs, "meta"), len(layout.action_joint_names)
     him = HIMRolloutStorage(num_envs, num_steps, obs, ["estimator"], ["policy", "critic"], [actions], device="meta")
     seen = obs.select("policy", "critic")

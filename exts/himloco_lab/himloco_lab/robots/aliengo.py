@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..description import UrdfSource
-from ..policy_layout import PolicyLayout
-from ..quadruped import LegSizes, quadruped_description
+from .description import UrdfSource
+from .policy_layout import PolicyLayout
+from .quadruped import LegSizes, quadruped_description
 
 ALIENGO_DESCRIPTION = quadruped_description(
     "aliengo",
