@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Unitree A1: URDF of example-robot-data, gains and pose of HIMLoco (facts 4.9)."""
+"""Unitree A1: URDF of example-robot-data, gains and pose of HIMLoco."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Unitree Aliengo, HIMLoco's example: a URDF of our own (facts 6), gains and pose of HIMLoco (facts 4.9)."""
+"""Unitree Aliengo, HIMLoco's example: a URDF of our own, gains and pose of HIMLoco."""
 
 from __future__ import annotations
 

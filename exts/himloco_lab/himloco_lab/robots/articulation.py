@@ -29,7 +29,7 @@ SOFT_LIMIT_FACTOR = 0.975
 
 DEPENETRATION_VELOCITY = 1.0
 """Speed at which the solver separates shapes that overlap [m/s] (legged_gym's value). Without this cap a foot that a
-reset puts 1 cm into the ground throws the robot metres into the air."""
+reset puts 1 cm into the ground throws the robot meters into the air."""
 
 
 def spawn_robot(

@@ -51,7 +51,7 @@ _GEOM_TYPES = {
 
 @dataclass(frozen=True)
 class HeightField:
-    """Ground whose height is given on a regular grid centred at the origin."""
+    """Ground whose height is given on a regular grid centered at the origin."""
 
     heights: np.ndarray
     """[m], shape ``[X, Y]``; at least 2 x 2."""
@@ -75,7 +75,7 @@ class HeightField:
 
     @property
     def half_extent(self) -> tuple[float, float]:
-        """Distance from the centre to the edges along x and y [m]."""
+        """Distance from the center to the edges along x and y [m]."""
         return 0.5 * self.cell * (self.heights.shape[0] - 1), 0.5 * self.cell * (self.heights.shape[1] - 1)
 
     def height_at(self, points: np.ndarray) -> np.ndarray:

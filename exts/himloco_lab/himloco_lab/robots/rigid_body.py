@@ -3,7 +3,7 @@
 
 """A tree of rigid bodies joined by revolute joints, and the transforms that it needs.
 
-Poses are 4 x 4 homogeneous matrices, inertias 3 x 3 matrices about a body's centre of mass. numpy is all it needs.
+Poses are 4 x 4 homogeneous matrices, inertias 3 x 3 matrices about a body's center of mass. numpy is all it needs.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def rotation_about(axis: Array, angle: float) -> Array:
 
 @dataclass(frozen=True)
 class Inertial:
-    """Mass [kg], centre of mass [3] [m] and inertia about it [3, 3] [kg m^2], all in one frame."""
+    """Mass [kg], center of mass [3] [m] and inertia about it [3, 3] [kg m^2], all in one frame."""
 
     mass: float = 0.0
     com: Array = field(default_factory=lambda: np.zeros(3))
@@ -76,7 +76,7 @@ class Inertial:
 
 @dataclass(frozen=True)
 class Visual:
-    """A mesh or a primitive for the eye, its pose in the body [4, 4], scale [3] and colour (RGB in 0 to 1)."""
+    """A mesh or a primitive for the eye, its pose in the body [4, 4], scale [3] and color (RGB in 0 to 1)."""
 
     shape: Path | Primitive
     pose: Array

@@ -190,7 +190,7 @@ def _author_joint(stage: Usd.Stage, joint: RevoluteJoint, description: RobotDesc
 
 
 def _filter_pairs(stage: Usd.Stage, model: RigidBodyModel, description: RobotDescription) -> None:
-    """Let the bodies named by ``contactless_pairs`` ignore each other (jointed neighbours already do)."""
+    """Let the bodies named by ``contactless_pairs`` ignore each other (jointed neighbors already do)."""
     from pxr import UsdPhysics
 
     touching = dict.fromkeys(model.frames[contact.link].body for contact in description.contacts)

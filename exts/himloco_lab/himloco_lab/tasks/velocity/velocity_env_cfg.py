@@ -4,6 +4,7 @@
 # Isaac Lab's idioms, which its annotations do not cover: MISSING, classes as func, presets as physics, parts of the
 # task that only the robot's configuration declares.
 # pyright: reportAssignmentType=false, reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportOptionalMemberAccess=false
 
 """The locomotion task once: scene, physics, events, terminations, curriculum. A robot states what differs.
 
