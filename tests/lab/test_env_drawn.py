@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""What the flat G1 task draws and does to its robots in PhysX, against the ranges of facts 4.3 to 4.6."""
+"""What the flat G1 task draws and does to its robots in PhysX, against the ranges of HomieRL's g1_config.py."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_arm_targets_follow_the_exponential_curriculum(drawn: dict, ratio: float
     cdf = np.array([(np.minimum(1, a / r) * density).mean() for a in grid])
     sample = np.random.default_rng(0).choice(share.ravel(), 4000, replace=False)
     assert stats.kstest(sample, lambda x: np.interp(x, grid, cdf)).pvalue > 1e-3
-    # facts 2: mean amplitude .025, .050, .242 of the limit
+    # of the truncated exponential: mean amplitude .025, .050, .242 of the limit
     assert share.mean() == pytest.approx({0.0: 0.025, 0.5: 0.050, 1.0: 0.242}[ratio], rel=0.03)
 
 
@@ -180,7 +180,7 @@ def test_motors_are_springs_and_dampers_up_to_their_limits(randomised: dict[str,
 
 
 def test_disturbances_grow_with_survival(on_flat: dict[str, Any]) -> None:
-    """Ranges of facts 4.6 and 4.4 times the ratio; the hip pitch stands at -0.1, the knee at 0.3, the rest at 0."""
+    """The task's ranges times the ratio; the hip pitch stands at -0.1, the knee at 0.3, the rest at 0."""
     found = on_flat["disturbances"]
     for ratio in (0.0, 0.5, 1.0):
         drawn = found[str(ratio)]

@@ -33,7 +33,7 @@ from .test_env import probe
 GRAVITY = 9.81  # [m/s^2]
 JOINTS = [f"{leg}_{joint}_joint" for leg in ("FL", "FR", "RL", "RR") for joint in ("hip", "thigh", "calf")]
 NOISE = np.repeat([0.0, 0.05, 0.05, 0.01, 0.075, 0.0], [3, 3, 3, 12, 12, 12])
-"""Half-widths on a frame of 45 (facts 4.9), typed out here on purpose."""
+"""Half-widths on a frame of HIMLoco's 45, typed out here on purpose."""
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The reward terms about feet, steps and contacts against numbers worked by hand (issue 2, facts 4.1)."""
+"""The reward terms about feet, steps and contacts against numbers worked by hand from HomieRL's formulas."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import math
 import pytest
 import torch
 
-from himloco_lab.tasks.velocity.mdp.rewards.landing import LandingDetector
+from himloco_lab.tasks.velocity.mdp.rewards.quantities import LandingDetector
 
 from .reward_world import SQUAT, STAND, WALK, Term, World, near
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""HIMLoco's terms against numbers worked by hand from facts 4.9; the world is reward_world.py's."""
+"""HIMLoco's terms against numbers worked by hand from its formulas; the world is reward_world.py's."""
 
 from __future__ import annotations
 

@@ -55,11 +55,10 @@ def test_it_pays_until_the_first_that_does_not() -> None:
 
 
 def test_an_iteration_reduces_parameters_times_steps_and_few_numbers_more() -> None:
+    from benchmarks import subject
     from benchmarks.group_traffic import iteration_traffic
 
-    from himloco_lab.tasks.default_robot import default_robot
-
-    traffic = iteration_traffic(default_robot().rough, height_scan=True)
+    traffic = iteration_traffic(subject.ROUGH, height_scan=True)
     # facts 1.1: actor 111 -> 512 -> 256 -> 256 -> 12 and twelve deviations; critic 79 + 187 heights -> 1
     actor = 111 * 512 + 512 + 512 * 256 + 256 + 256 * 256 + 256 + 256 * 12 + 12 + 12
     critic = (79 + 187) * 512 + 512 + 512 * 256 + 256 + 256 * 256 + 256 + 256 + 1

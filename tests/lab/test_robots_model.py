@@ -26,8 +26,7 @@ from himloco_lab.robots.description import RobotDescription
 from himloco_lab.robots.g1 import G1_29DOF_DESCRIPTION, G1_DESCRIPTION, G1_LEG_JOINTS
 from himloco_lab.robots.go1 import GO1_DESCRIPTION
 from himloco_lab.robots.go2 import GO2_DESCRIPTION
-from himloco_lab.robots.rigid_body import RigidBodyModel
-from himloco_lab.robots.stance import standing_height
+from himloco_lab.robots.rigid_body import RigidBodyModel, standing_height
 from himloco_lab.robots.urdf import load_model
 from himloco_lab.robots.usd_builder import write_usd
 
@@ -44,7 +43,7 @@ TOTAL_MASS = {
     "go2": 16.09,
     "aliengo": 24.937,
 }
-"""[kg], facts.md sections 5 and 6"""
+"""[kg], sums of the URDFs' masses"""
 
 
 @pytest.fixture(scope="module")
@@ -172,13 +171,13 @@ def test_flat_layout_and_names(description: RobotDescription, robot: UsdRobot) -
 def test_trunk_is_merged_at_the_torso_frame(tmp_path: Path) -> None:
     robot = UsdRobot(cached_usd(G1_DESCRIPTION, tmp_path))
     mass, _, _ = robot.inertial("torso_link")
-    # waist yaw 0.214, waist roll 0.086, torso 6.78, head 1.036, logo 0.001 [kg] (facts.md section 5)
+    # waist yaw 0.214, waist roll 0.086, torso 6.78, head 1.036, logo 0.001 [kg] in the URDF
     assert mass == pytest.approx(0.214 + 0.086 + 6.78 + 1.036 + 0.001, abs=1e-6)
     assert robot.joints["waist_yaw_joint"].child == "torso_link"
 
 
 def test_soles_reach_the_ground_at_the_default_pose() -> None:
-    # facts.md 4.8: pelvis to ankle 0.7492 m, ankle to sole 0.0354 m, the feet level at the default pose
+    # Pinocchio: pelvis to ankle 0.7492 m, ankle to sole 0.0354 m, the feet level at the default pose
     assert standing_height(load_model(G1_DESCRIPTION), G1_DESCRIPTION) == pytest.approx(0.7492 + 0.0354, abs=1e-4)
 
 
@@ -198,7 +197,7 @@ def test_visual_meshes_cover_the_robot(g1: UsdRobot) -> None:
 def test_thinned_meshes_keep_their_bounds(g1: UsdRobot) -> None:
     foot = g1.bodies["left_ankle_roll_link"].GetChild("visuals").GetChildren()
     points = np.concatenate([np.array(UsdGeom.Mesh(mesh).GetPointsAttr().Get()) for mesh in foot])
-    # facts.md section 5: x -0.066 to 0.142, y +-0.038, lowest z -0.0354
+    # bounds of the mesh: x -0.066 to 0.142, y +-0.038, lowest z -0.0354
     np.testing.assert_allclose(points.min(axis=0), [-0.066, -0.038, -0.0354], atol=0.004)
     np.testing.assert_allclose(points.max(axis=0)[:2], [0.142, 0.038], atol=0.004)
 
