@@ -8,7 +8,7 @@
 
 """The locomotion task once: scene, physics, events, terminations, curriculum. A robot states what differs.
 
-Values are HOMIE's (HomieRL, legged_gym/envs/g1/g1_config.py) where nothing else is said.
+Values are HomieRL's where nothing else is said.
 """
 
 import math
