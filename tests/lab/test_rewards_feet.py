@@ -107,7 +107,7 @@ def test_clearance_velocity_is_in_the_frame_of_the_base(
     assert Term(world, "feet_clearance")() == near(0.01 * speed, 0.01 * speed)
 
 
-def test_clearance_acts_from_a_height_command_of_71_centimetres(world: World) -> None:
+def test_clearance_acts_from_a_height_command_of_71_centimeters(world: World) -> None:
     world.set_command((0.0, 0.0, 0.0, 0.72), (0.0, 0.0, 0.0, 0.70))
     world.body(world.body_pos, "right_ankle_roll_link", 0.0, 0.0, 0.24)
     world.body(world.body_vel, "right_ankle_roll_link", 1.0, 0.0, 0.0)

@@ -63,7 +63,7 @@ def test_fixed_links_merge_by_steiner(toy: RobotDescription) -> None:
     base = load_model(toy).bodies["base"].inertial
     assert base.mass == 3.0
     np.testing.assert_allclose(base.com, [0.0, 0.0, 0.1])
-    # 2 kg at 0.1 m and 1 kg at 0.2 m from the common centre add 0.06 about x and y; the knob's x and y are swapped
+    # 2 kg at 0.1 m and 1 kg at 0.2 m from the common center add 0.06 about x and y; the knob's x and y are swapped
     np.testing.assert_allclose(np.diag(base.inertia), [0.1 + 0.02 + 0.06, 0.2 + 0.01 + 0.06, 0.33])
 
 

@@ -92,7 +92,7 @@ def test_every_link_pose_at_random_configurations(description: RobotDescription,
             assert np.linalg.norm(pin.log3(found[link][:3, :3].T @ pose[:3, :3])) < 1e-5, link
 
 
-def test_mass_and_centre_of_mass(description: RobotDescription, robot: UsdRobot) -> None:
+def test_mass_and_center_of_mass(description: RobotDescription, robot: UsdRobot) -> None:
     oracle, rng = Oracle(description), np.random.default_rng(1)
     inertials = {body: robot.inertial(body) for body in robot.bodies}
     total = sum(mass for mass, _, _ in inertials.values())
@@ -129,9 +129,9 @@ def _mass_matrix(robot: UsdRobot, joints: list[str], poses: dict[str, np.ndarray
     matrix = np.zeros((6 + len(joints), 6 + len(joints)))
     for body in robot.bodies:
         mass, com, inertia = robot.inertial(body)
-        rotation, centre = poses[body][:3, :3], poses[body][:3, :3] @ com + poses[body][:3, 3]
+        rotation, center = poses[body][:3, :3], poses[body][:3, :3] @ com + poses[body][:3, 3]
         linear, angular = np.zeros((3, matrix.shape[0])), np.zeros((3, matrix.shape[0]))
-        linear[:, :3], angular[:, 3:6], linear[:, 3:6] = np.eye(3), np.eye(3), -pin.skew(centre)
+        linear[:, :3], angular[:, 3:6], linear[:, 3:6] = np.eye(3), np.eye(3), -pin.skew(center)
         link = body
         while link in parents:
             name, parent = parents[link]
@@ -139,7 +139,7 @@ def _mass_matrix(robot: UsdRobot, joints: list[str], poses: dict[str, np.ndarray
             frame = poses[parent] @ joint.parent_pose
             axis = frame[:3, :3] @ joint.axis
             column = 6 + joints.index(name)
-            angular[:, column], linear[:, column] = axis, np.cross(axis, centre - frame[:3, 3])
+            angular[:, column], linear[:, column] = axis, np.cross(axis, center - frame[:3, 3])
             link = parent
         matrix += mass * linear.T @ linear + angular.T @ (rotation @ inertia @ rotation.T) @ angular
     return matrix
@@ -246,7 +246,7 @@ def test_how_high_quadrupeds_stand(one: RobotDescription, thigh: float, calf: fl
 
 
 def test_the_aliengos_right_is_its_left_in_a_mirror() -> None:
-    """Of every link: the mass, the centre and the inertia; of the hips the limits too."""
+    """Of every link: the mass, the center and the inertia; of the hips the limits too."""
     model = load_model(ALIENGO_DESCRIPTION)
     flip = np.diag([1.0, -1.0, 1.0])
     for leg in ("F", "R"):
