@@ -20,10 +20,10 @@ from himloco_lab.robots.policy_layout import SCAN_RESOLUTION, SCAN_SIZE, FrameTe
 
 from . import mdp
 
-COMMAND = {"command_name": "base_velocity"}
-FUNCTIONS = {
-    "velocity_command": (mdp.velocity_command, COMMAND),
-    "height_command": (mdp.height_command, COMMAND),
+_COMMAND = {"command_name": "base_velocity"}
+_FUNCTIONS = {
+    "velocity_command": (mdp.velocity_command, _COMMAND),
+    "height_command": (mdp.height_command, _COMMAND),
     "base_ang_vel": (mdp.base_ang_vel, {}),
     "projected_gravity": (mdp.projected_gravity, {}),
     "joint_pos": (mdp.joint_pos_rel, {}),
@@ -108,7 +108,7 @@ def ground_scan(noise: float = 0.0) -> ObsTerm:
 
 def _observed(term: FrameTerm, noise: float = 0.0) -> ObsTerm:
     """Return a term that is observed, with noise on the scaled value: Isaac Lab adds it before it scales."""
-    func, params = FUNCTIONS[term.name]
+    func, params = _FUNCTIONS[term.name]
     if term.joints is not None:
         joints = SceneEntityCfg("robot", joint_names=list(term.joints), preserve_order=True)
         params = {**params, "asset_cfg": joints}
