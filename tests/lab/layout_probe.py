@@ -13,14 +13,14 @@ from himloco_lab.robots import PolicyLayout
 from himloco_lab.robots.go2 import GO2_DESCRIPTION
 from himloco_lab.tasks.velocity.config.quadruped.env_cfg import QuadrupedRoughEnvCfg
 
-LAYOUT = PolicyLayout(
+LAYOUT = PolicyLayout(  # scales that float32 holds exactly: an export reads them off tensors
     physics_dt=0.004,
     decimation=5,
     history_length=4,
     velocity_scale=(1.5, 1.0, 0.5),
     lin_vel_scale=1.25,
-    ang_vel_scale=0.3,
-    joint_vel_scale=0.1,
+    ang_vel_scale=0.375,
+    joint_vel_scale=0.125,
     clip=50.0,
     sees_height=True,
     action_scale=0.4,

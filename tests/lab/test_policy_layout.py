@@ -49,10 +49,10 @@ def test_an_export_says_what_the_layout_says(exported: Manifest) -> None:
     assert terms == {
         "velocity_command": (3, (1.5, 1.0, 0.5)),
         "height_command": (1, 1.0),
-        "base_ang_vel": (3, 0.3),
+        "base_ang_vel": (3, 0.375),
         "projected_gravity": (3, 1.0),
         "joint_pos": (12, 1.0),
-        "joint_vel": (12, 0.1),
+        "joint_vel": (12, 0.125),
         "actions": (12, 1.0),
     }
     for term in observation.terms:
@@ -78,8 +78,8 @@ def test_the_environment_observes_so(found: dict[str, Any]) -> None:
     critic, command = found["critic"].numpy(), found["command"].numpy()
     np.testing.assert_allclose(critic[:, :3], command[:, :3] * [1.5, 1.0, 0.5], atol=1e-5)
     np.testing.assert_allclose(critic[:, 3], 0.32, atol=1e-6)
-    np.testing.assert_allclose(critic[:, 4:7], 0.3 * found["ang_vel"].numpy(), atol=1e-5)
-    np.testing.assert_allclose(critic[:, 22:34], 0.1 * found["joint_vel"].numpy(), atol=1e-4)
+    np.testing.assert_allclose(critic[:, 4:7], 0.375 * found["ang_vel"].numpy(), atol=1e-5)
+    np.testing.assert_allclose(critic[:, 22:34], 0.125 * found["joint_vel"].numpy(), atol=1e-4)
     np.testing.assert_allclose(critic[:, 46:49], 1.25 * found["lin_vel"].numpy(), atol=1e-5)
 
 

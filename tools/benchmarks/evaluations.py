@@ -43,7 +43,7 @@ def measure_tour(robots: int, tour_seconds: float, seed: int) -> dict[str, Any]:
     from himloco_lab.evaluation.tour_plan import HELD, PHYSICS_DT, make_plan
     from himloco_lab.robots.description import find_description
 
-    one = contestant("stand", subject.STANDING_POLICY, subject.ROBOT)
+    one = contestant("stand", subject.POLICY, subject.ROBOT)
     manifest = with_physics_dt(one.manifest, PHYSICS_DT)
     policy = one.make_policy(seed, 0)
     arena = MujocoArena(manifest, find_description(subject.ROBOT), lambda number: policy, range(robots))
@@ -81,7 +81,7 @@ def measure_tracking(repository: Path, engine: str, commands: int, robots: int) 
         "--device",
         "cpu",
         "--policy",
-        str(subject.STANDING_POLICY),
+        str(subject.POLICY),
         "--engine",
         engine,
     ]

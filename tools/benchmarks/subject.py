@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ROBOT = "himloco_lab.robots.g1:G1_DESCRIPTION"
 ROUGH, FLAT = "Himloco-G1-Rough-v0", "Himloco-G1-Flat-v0"
-STANDING_POLICY = Path(himloco_lab.__file__).parent / "policies" / "g1_stand" / "policy.onnx"
+POLICY = Path(himloco_lab.__file__).parent / "policies" / "g1_stand" / "policy.onnx"
 """An exported policy that stands."""
 
 
