@@ -31,7 +31,7 @@ _FUNCTIONS = {
     "actions": (mdp.last_action, {}),
     "base_lin_vel": (mdp.base_lin_vel, {}),
 }
-"""Term of a frame -> its function and what that is told."""
+"""Term of a frame -> its function and that one's parameters."""
 
 
 @configclass

@@ -134,7 +134,7 @@ class QuadrupedRoughEnvCfg(LocomotionVelocityEnvCfg):
         push.params["velocity_range"] = dict.fromkeys(("x", "y"), (-1.0, 1.0))
 
     def make_flat(self) -> None:
-        """Level the ground, and begin with half of the speeds: a few hundred robots shall learn."""
+        """Level the ground, and begin with half of the speeds: a few hundred robots are to learn."""
         super().make_flat()
         self.curriculum.speed_share = CurriculumTermCfg(
             func=mdp.speed_share_by_tracking,
