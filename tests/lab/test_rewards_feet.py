@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, cast
 
 import pytest
 import torch
@@ -50,6 +51,21 @@ def test_air_time_pays_at_landing(world: World) -> None:
     term = Term(world, "feet_air_time")
     values = _run_contacts(world, term, "##" + 30 * "." + "##")
     assert values[:-2] == near(*([0.0] * 32))
+    assert values[-2:] == near(30 * 0.02 - 0.5, 0.0)
+
+
+def test_an_environment_has_one_detector(world: World) -> None:
+    """Two terms ask it in every step, and it advances once; another environment has its own."""
+    term, other = Term(world, "feet_air_time"), Term(world, "feet_ground_parallel")
+    detectors: list[Any] = [one.func for one in (term, other, Term(World(), "feet_air_time"))]
+    assert detectors[0]._landings is detectors[1]._landings
+    assert detectors[0]._landings is not detectors[2]._landings
+
+    def both() -> list[float]:
+        other()
+        return term()
+
+    values = _run_contacts(world, cast("Term", both), "##" + 30 * "." + "##")
     assert values[-2:] == near(30 * 0.02 - 0.5, 0.0)
 
 
