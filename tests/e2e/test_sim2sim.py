@@ -19,7 +19,7 @@ from himloco_lab.commands import sim2sim
 from himloco_lab.deployment.untrained import untrained_manifest
 from himloco_lab.deployment.video import VideoError, check_encoder, choose_backend
 
-CONTENT = untrained_manifest("himloco_lab.robots.g1.g1_description:G1_DESCRIPTION").to_dict()
+CONTENT = untrained_manifest("himloco_lab.robots.g1:G1_DESCRIPTION").to_dict()
 
 
 @pytest.fixture(autouse=True)
@@ -207,7 +207,7 @@ def test_wrong_files(refused: Callable[..., tuple[int, str]], tmp_path: Path, ma
     check("[1, 450]", "[1, 456]", "6 frames x", "joint_pos 27")
     make_onnx(onnx, metadata={**CONTENT, "spawn_height": "high"})
     check("spawn_height", "'high'")
-    make_onnx(onnx, metadata={**CONTENT, "robot": "himloco_lab.robots.g1.g1_description:G1_29DOF_DESCRIPTION"})
+    make_onnx(onnx, metadata={**CONTENT, "robot": "himloco_lab.robots.g1:G1_29DOF_DESCRIPTION"})
     check("waist_pitch_joint", "--robot")
     onnx.write_bytes(b"not a network")
     check("not an ONNX model")

@@ -62,8 +62,8 @@ def commands(env: Any) -> dict[str, object]:
     }
 
 
-def randomisation(env: Any) -> dict[str, object]:
-    """Materials, gains, starts and torques over many resets, the trunks' centres of mass, and the law of the motors."""
+def randomization(env: Any) -> dict[str, object]:
+    """Materials, gains, starts and torques over many resets, the trunks' centers of mass, and the law of the motors."""
     everything_at_full(env)
     env.reset()
     robot, events = env.scene["robot"], env.event_manager

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from disturbances import disturbances
-from drawn import commands, randomisation
+from drawn import commands, randomization
 
 Experiments = dict[str, tuple[Callable[[Any], None], Callable[[Any], dict[str, object]]]]
 """Name -> what changes the configuration beforehand, and what runs in the environment."""
@@ -26,7 +26,7 @@ Experiments = dict[str, tuple[Callable[[Any], None], Callable[[Any], dict[str, o
 NUM_ENVS = 16
 
 CROWN = 0.43 + 0.08
-"""Top of the head above the pelvis [m]: centre and radius of the head's contact shape; the link lies on the pelvis."""
+"""Top of the head above the pelvis [m]: center and radius of the head's contact shape; the link lies on the pelvis."""
 
 
 def main(available: Experiments) -> None:
@@ -139,7 +139,7 @@ def observe(env) -> dict[str, object]:
 
 
 def stand_on_heads(env, ids: torch.Tensor) -> None:
-    """Put robots on the ground upside down, at rest. A millimetre of air: PhysX throws out what starts inside."""
+    """Put robots on the ground upside down, at rest. A millimeter of air: PhysX throws out what starts inside."""
     robot = env.scene["robot"]
     pose = robot.data.root_pose_w.torch[ids].clone()
     pose[:, 2] = env.scene.terrain.height_at(pose[:, :2]) + CROWN + 0.001
@@ -287,7 +287,7 @@ EXPERIMENTS: Experiments = {
     "observe": (nothing, observe),
     "commands": (nothing, commands),
     "disturbances": (nothing, disturbances),
-    "randomisation": (nothing, randomisation),
+    "randomization": (nothing, randomization),
     "scan": (add_ray_caster, scan),
     "curricula": (nothing, curricula),
     "stand": (nothing, stand),

@@ -75,16 +75,16 @@ def on_pyramids(cfg: Any) -> None:
 
 
 def symmetric_body(env: Any) -> float:
-    """Replace masses, centres and inertias of the bodies by their means with their mirror images.
+    """Replace masses, centers and inertias of the bodies by their means with their mirror images.
 
-    The G1's own trunk is off its middle; what this takes away is returned: the largest shift of a centre of mass [m].
+    The G1's own trunk is off its middle; what this takes away is returned: the largest shift of a center of mass [m].
     """
     robot = env.scene["robot"]
     data, other = robot.data, partners(list(robot.body_names))
     mass, com, inertia = (value.torch.clone() for value in (data.body_mass, data.body_com_pose_b, data.body_inertia))
-    centre = (com[:, :, :3] + com[:, other, :3] * VECTOR) / 2
-    shift = float((com[:, :, :3] - centre).abs().max())
-    com[:, :, :3] = centre
+    center = (com[:, :, :3] + com[:, other, :3] * VECTOR) / 2
+    shift = float((com[:, :, :3] - center).abs().max())
+    com[:, :, :3] = center
     robot.set_masses_index(masses=(mass + mass[:, other]) / 2)
     robot.set_coms_index(coms=com)
     robot.set_inertias_index(inertias=(inertia + inertia[:, other] * INERTIA) / 2)

@@ -14,7 +14,7 @@ from himloco_lab.deployment.rollout import PolicyLoop, run
 from himloco_lab.deployment.untrained import untrained_manifest
 from himloco_lab.robots.g1 import G1_DESCRIPTION
 
-MANIFEST = untrained_manifest("himloco_lab.robots.g1.g1_description:G1_DESCRIPTION")
+MANIFEST = untrained_manifest("himloco_lab.robots.g1:G1_DESCRIPTION")
 KNEE, ELBOW = MANIFEST.joint_names.index("left_knee_joint"), MANIFEST.joint_names.index("left_elbow_joint")
 
 

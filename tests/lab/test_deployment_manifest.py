@@ -22,7 +22,7 @@ from himloco_lab.deployment.schema import ManifestError
 from himloco_lab.deployment.untrained import untrained_manifest
 from himloco_lab.robots.g1 import G1_JOINTS, G1_LEG_JOINTS
 
-ROBOT = "himloco_lab.robots.g1.g1_description:G1_DESCRIPTION"
+ROBOT = "himloco_lab.robots.g1:G1_DESCRIPTION"
 MANIFEST = untrained_manifest(ROBOT)
 
 

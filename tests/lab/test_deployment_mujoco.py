@@ -21,7 +21,7 @@ from himloco_lab.deployment.terrain import rough_ground
 from himloco_lab.deployment.untrained import untrained_manifest
 from himloco_lab.robots.g1 import G1_29DOF_DESCRIPTION, G1_DESCRIPTION, G1_FOOT_BODIES, G1_LEG_JOINTS
 
-MANIFEST = untrained_manifest("himloco_lab.robots.g1.g1_description:G1_DESCRIPTION")
+MANIFEST = untrained_manifest("himloco_lab.robots.g1:G1_DESCRIPTION")
 STAND = np.array([0.0, 0.0, 0.0, 0.74])
 NOTHING = np.zeros(12)
 

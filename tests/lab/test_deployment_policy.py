@@ -132,7 +132,7 @@ def test_an_action_of_the_wrong_width() -> None:
 
 
 def test_onnx_is_the_matrix_product_it_is_made_of(tmp_path: Path, make_onnx: Callable[..., Path]) -> None:
-    manifest = untrained_manifest("himloco_lab.robots.g1.g1_description:G1_DESCRIPTION")
+    manifest = untrained_manifest("himloco_lab.robots.g1:G1_DESCRIPTION")
     policy = OnnxPolicy(manifest, make_onnx(tmp_path / "policy.onnx"))
     weights = 0.01 * np.random.default_rng(0).standard_normal((456, 12))
     observation = np.random.default_rng(1).standard_normal((1, 456)).astype(np.float32)
@@ -144,7 +144,7 @@ def test_onnx_is_the_matrix_product_it_is_made_of(tmp_path: Path, make_onnx: Cal
 @pytest.mark.parametrize(("inputs", "outputs"), [(450, 12), (456, 10)])
 def test_onnx_of_another_layout(tmp_path: Path, make_onnx: Callable[..., Path], inputs: int, outputs: int) -> None:
     """Both shapes are told, and what the input is to consist of."""
-    manifest = untrained_manifest("himloco_lab.robots.g1.g1_description:G1_DESCRIPTION")
+    manifest = untrained_manifest("himloco_lab.robots.g1:G1_DESCRIPTION")
     with pytest.raises(ManifestError) as caught:
         OnnxPolicy(manifest, make_onnx(tmp_path / "policy.onnx", inputs, outputs))
     for part in (f"[1, {inputs}]", f"[1, {outputs}]", "[1, 456]", "[1, 12]", "6 frames x", "joint_vel 27"):

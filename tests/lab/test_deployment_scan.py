@@ -22,7 +22,7 @@ from himloco_lab.deployment.rollout import PolicyLoop
 from himloco_lab.deployment.terrain import make_ground
 from himloco_lab.deployment.untrained import untrained_manifest
 from himloco_lab.robots.g1 import G1_DESCRIPTION
-from himloco_lab.robots.height_field import HeightField
+from himloco_lab.robots.mjcf_builder import HeightField
 
 STAND = np.array([0.0, 0.0, 0.0, 0.74])
 # facts 4.9: 17 x 11 points at 0.1 m, x runs fastest; clip(z - 0.5 - h, +-1) x 5
@@ -32,7 +32,7 @@ SCAN = Term("height_scan", 187, 5.0, (-1.0, 1.0), points=POINTS, offset=0.5)
 
 def _perceptive(scan: Term = SCAN) -> Manifest:
     """HOMIE's layout with a scan after the history."""
-    base = untrained_manifest("himloco_lab.robots.g1.g1_description:G1_DESCRIPTION")
+    base = untrained_manifest("himloco_lab.robots.g1:G1_DESCRIPTION")
     seen = dataclasses.replace(base.observation, extra=(scan,))
     return dataclasses.replace(base, observation=seen, input=Tensor("obs", 456 + scan.width))
 
@@ -122,7 +122,7 @@ def test_a_leaning_robots_scan_is_what_rays_find_ahead_and_to_the_left(kind: str
 
 
 def test_a_scan_may_stand_in_the_history_too() -> None:
-    base = untrained_manifest("himloco_lab.robots.g1.g1_description:G1_DESCRIPTION")
+    base = untrained_manifest("himloco_lab.robots.g1:G1_DESCRIPTION")
     seen = dataclasses.replace(base.observation, terms=(SCAN, *base.observation.terms))
     manifest = dataclasses.replace(base, observation=seen, input=Tensor("obs", 6 * (76 + 187)))
     robot = MujocoRobot(manifest, G1_DESCRIPTION)

@@ -20,7 +20,7 @@ from scipy.spatial.transform import Rotation
 SIDES = ("left", "right")
 LEG = ("hip_pitch", "hip_roll", "hip_yaw", "knee", "ankle_pitch", "ankle_roll")
 ARM = ("shoulder_pitch", "shoulder_roll", "shoulder_yaw", "elbow", "wrist_roll", "wrist_pitch", "wrist_yaw")
-# HOMIE's order of joints (facts 4.2), typed out here on purpose
+# HOMIE's order of joints, typed out here on purpose
 JOINTS = [
     *(f"{side}_{joint}_joint" for side in SIDES for joint in LEG),
     "waist_yaw_joint",
@@ -74,7 +74,7 @@ def flat_newton(on_newton: dict[str, Any]) -> dict[str, Any]:
 
 
 def frame_from_state(state: dict) -> np.ndarray:
-    """HOMIE's 76 values, clean, from what the engine says (facts 4.2). Shape [N, 76]."""
+    """HOMIE's 76 values, clean, from what the engine says. Shape [N, 76]."""
     order = [state["joint_names"].index(name) for name in JOINTS]
     rotation = Rotation.from_quat(state["quat"].numpy())  # scipy, too, puts the scalar last
     return np.concatenate(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""What the flat G1 task draws and does to its robots in PhysX, against the ranges of facts 4.3 to 4.6."""
+"""What the flat G1 task draws and does to its robots in PhysX, against the ranges of HomieRL's g1_config.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scipy import stats
 
 from .test_env import assert_feet_stay_up, probe
 
-EXPERIMENTS = ("motion", "stand", "commands", "randomisation", "disturbances", "idle")
+EXPERIMENTS = ("motion", "stand", "commands", "randomization", "disturbances", "idle")
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_arm_targets_follow_the_exponential_curriculum(drawn: dict, ratio: float
     cdf = np.array([(np.minimum(1, a / r) * density).mean() for a in grid])
     sample = np.random.default_rng(0).choice(share.ravel(), 4000, replace=False)
     assert stats.kstest(sample, lambda x: np.interp(x, grid, cdf)).pvalue > 1e-3
-    # facts 2: mean amplitude .025, .050, .242 of the limit
+    # of the truncated exponential: mean amplitude .025, .050, .242 of the limit
     assert share.mean() == pytest.approx({0.0: 0.025, 0.5: 0.050, 1.0: 0.242}[ratio], rel=0.03)
 
 
@@ -104,8 +104,8 @@ def test_payloads_act_beside_the_mass_factors(drawn: dict) -> None:
 
 
 @pytest.fixture(scope="module")
-def randomised(on_flat: dict[str, Any]) -> dict[str, Any]:
-    return on_flat["randomisation"]
+def randomized(on_flat: dict[str, Any]) -> dict[str, Any]:
+    return on_flat["randomization"]
 
 
 def assert_uniform(values: torch.Tensor, low: float, high: float) -> None:
@@ -115,46 +115,46 @@ def assert_uniform(values: torch.Tensor, low: float, high: float) -> None:
     assert stats.kstest(sample, stats.uniform(low, high - low).cdf).pvalue > 1e-3
 
 
-def test_each_robot_has_one_material_and_a_new_one_at_each_reset(randomised: dict[str, Any]) -> None:
-    material = randomised["material"]  # [resets, N, shapes, 3]
+def test_each_robot_has_one_material_and_a_new_one_at_each_reset(randomized: dict[str, Any]) -> None:
+    material = randomized["material"]  # [resets, N, shapes, 3]
     assert torch.equal(material, material[:, :, :1].expand_as(material))
     assert torch.equal(material[..., 0], material[..., 1])  # static and dynamic friction
     assert_uniform(material[:, :, 0, 0], 0.1, 3.0)
     assert_uniform(material[:, :, 0, 2], 0.0, 1.0)
     assert len(material[-1, :, 0, 0].unique()) > 8  # of 16 robots
-    assert randomised["others_kept"]
+    assert randomized["others_kept"]
 
 
-def test_gains_of_the_legs_vary_joint_by_joint(randomised: dict[str, Any]) -> None:
-    legs = torch.tensor([any(part in name for part in ("hip", "knee", "ankle")) for name in randomised["motors"]])
+def test_gains_of_the_legs_vary_joint_by_joint(randomized: dict[str, Any]) -> None:
+    legs = torch.tensor([any(part in name for part in ("hip", "knee", "ankle")) for name in randomized["motors"]])
     assert legs.sum() == 12
     for name in ("stiffness", "damping"):
-        factors = randomised[name]  # [resets, N, J]; of the nominal gains, not of those before
+        factors = randomized[name]  # [resets, N, J]; of the nominal gains, not of those before
         assert_uniform(factors[..., legs], 0.9, 1.1)
         assert (factors[..., ~legs] == 1.0).all()
     between = torch.corrcoef(
-        torch.stack((randomised["stiffness"][..., legs], randomised["damping"][..., legs])).flatten(1)
+        torch.stack((randomized["stiffness"][..., legs], randomized["damping"][..., legs])).flatten(1)
     )
     assert between[0, 1].abs() < 0.05
 
 
-def test_only_the_trunks_centre_of_mass_moves(randomised: dict[str, Any]) -> None:
-    moved = randomised["com"]  # [N, bodies, 3]
-    trunk = randomised["bodies"].index("torso_link")
+def test_only_the_trunks_center_of_mass_moves(randomized: dict[str, Any]) -> None:
+    moved = randomized["com"]  # [N, bodies, 3]
+    trunk = randomized["bodies"].index("torso_link")
     assert_uniform(moved[:, trunk], -0.1, 0.1)
     moved[:, trunk] = 0.0
     assert moved.abs().max() < 1e-6
 
 
-def test_robots_start_anywhere_near_the_middle_and_face_anywhere(randomised: dict[str, Any]) -> None:
-    start = randomised["start"]
+def test_robots_start_anywhere_near_the_middle_and_face_anywhere(randomized: dict[str, Any]) -> None:
+    start = randomized["start"]
     assert_uniform(start[..., :2], -0.5, 0.5)
     assert start[..., 2].numpy() == pytest.approx(0.7896, abs=1e-4)
-    assert_uniform(randomised["yaw"], -np.pi, np.pi)
+    assert_uniform(randomized["yaw"], -np.pi, np.pi)
 
 
-def test_torques_have_an_offset_per_episode_and_noise_per_step(randomised: dict[str, Any]) -> None:
-    shares = randomised["torque_shares"]  # [episodes, steps, N, 12]; both parts ±0.05
+def test_torques_have_an_offset_per_episode_and_noise_per_step(randomized: dict[str, Any]) -> None:
+    shares = randomized["torque_shares"]  # [episodes, steps, N, 12]; both parts ±0.05
     assert shares.abs().max() <= 0.1 + 1e-6
     # the sum of two uniform numbers is triangular
     sample = shares[:, 0].flatten().numpy()
@@ -169,9 +169,9 @@ def assert_offset_and_noise(shares: torch.Tensor) -> None:
     assert torch.corrcoef(torch.stack((first, other)))[0, 1].abs() < 0.05
 
 
-def test_motors_are_springs_and_dampers_up_to_their_limits(randomised: dict[str, Any]) -> None:
-    """τ = clip(kp (q* − q) − kd q̇ + τ₀, ±τ_max), with the randomised gains and torques."""
-    pd = randomised["pd"]
+def test_motors_are_springs_and_dampers_up_to_their_limits(randomized: dict[str, Any]) -> None:
+    """τ = clip(kp (q* − q) − kd q̇ + τ₀, ±τ_max), with the randomized gains and torques."""
+    pd = randomized["pd"]
     wanted = pd["stiffness"] * (pd["target"] - pd["position"]) - pd["damping"] * pd["velocity"] + pd["feed_forward"]
     expected = torch.minimum(torch.maximum(wanted, -pd["limit"]), pd["limit"])
     torch.testing.assert_close(pd["applied"], expected, rtol=1e-4, atol=1e-3)
@@ -180,7 +180,7 @@ def test_motors_are_springs_and_dampers_up_to_their_limits(randomised: dict[str,
 
 
 def test_disturbances_grow_with_survival(on_flat: dict[str, Any]) -> None:
-    """Ranges of facts 4.6 and 4.4 times the ratio; the hip pitch stands at -0.1, the knee at 0.3, the rest at 0."""
+    """The task's ranges times the ratio; the hip pitch stands at -0.1, the knee at 0.3, the rest at 0."""
     found = on_flat["disturbances"]
     for ratio in (0.0, 0.5, 1.0):
         drawn = found[str(ratio)]

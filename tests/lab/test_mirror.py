@@ -12,7 +12,7 @@ lands in PhysX does not land quite as its mirror image does, to 0.1 in an observ
 the solver's 4 iterations as with 64. There the differences are compared with those between robots that have nothing to
 do with each other.
 
-The G1 itself is not quite symmetric: its trunk's centre of mass lies 0.3 mm off the middle. mirror_probe.py evens that
+The G1 itself is not quite symmetric: its trunk's center of mass lies 0.3 mm off the middle. mirror_probe.py evens that
 out, or it would be all that the first steps show.
 """
 
@@ -30,7 +30,7 @@ from himloco_lab.deployment.mujoco_sim import MujocoRobot
 from himloco_lab.deployment.observations import ObservationBuilder
 from himloco_lab.exporting.describe import FORMAT
 from himloco_lab.robots.g1 import G1_DESCRIPTION
-from himloco_lab.robots.height_field import HeightField
+from himloco_lab.robots.mjcf_builder import HeightField
 
 from .test_env import FRAME, probe
 

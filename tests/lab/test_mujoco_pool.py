@@ -18,7 +18,7 @@ from himloco_lab.evaluation.mujoco_pool import contestant, measure
 from himloco_lab.evaluation.suites import Job, load, save
 from himloco_lab.evaluation.tour import TourRecording
 
-ROBOT = "himloco_lab.robots.g1.g1_description:G1_DESCRIPTION"
+ROBOT = "himloco_lab.robots.g1:G1_DESCRIPTION"
 REST = (0.0, 0.0, 0.0, 0.74)
 LIMITS = np.array([[-0.8, -0.5, -0.8], [1.2, 0.5, 0.8]])
 

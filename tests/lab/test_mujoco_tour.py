@@ -24,7 +24,7 @@ from himloco_lab.evaluation.tour import TourRecording, run_tour
 from himloco_lab.evaluation.tour_plan import PHYSICS_DT, make_plan
 from himloco_lab.robots.g1 import G1_DESCRIPTION
 
-MANIFEST = with_physics_dt(untrained_manifest("himloco_lab.robots.g1.g1_description:G1_DESCRIPTION"), PHYSICS_DT)
+MANIFEST = with_physics_dt(untrained_manifest("himloco_lab.robots.g1:G1_DESCRIPTION"), PHYSICS_DT)
 LIMITS = np.array([[-0.8, -0.5, -0.8], [1.2, 0.5, 0.8]])
 
 

@@ -31,7 +31,7 @@ from himloco_lab.playing.policies import PolicyError, TaskLayout, layout_of, ope
 from himloco_lab.playing.steering import Steering, gait_axes
 from himloco_lab.playing.viewer import PlayViewer
 from himloco_lab.playing.viewer_cfg import PlayViewerCfg
-from himloco_lab.tasks.default_robot import load_config
+from himloco_lab.tasks import load_config
 
 G1 = TaskLayout(("policy",), (456,), 12)
 

@@ -33,7 +33,7 @@ from .test_env import probe
 GRAVITY = 9.81  # [m/s^2]
 JOINTS = [f"{leg}_{joint}_joint" for leg in ("FL", "FR", "RL", "RR") for joint in ("hip", "thigh", "calf")]
 NOISE = np.repeat([0.0, 0.05, 0.05, 0.01, 0.075, 0.0], [3, 3, 3, 12, 12, 12])
-"""Half-widths on a frame of 45 (facts 4.9), typed out here on purpose."""
+"""Half-widths on a frame of HIMLoco's 45, typed out here on purpose."""
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_feet_carry_the_weight_in_physx(world: dict[str, Any], robot: str) -> No
 @pytest.mark.parametrize("robot", ["a1", "go1", "go2", STIFF])
 def test_legs_give_way_by_weight_over_gains(world: dict[str, Any], robot: str) -> None:
     """The PD law's torques, from PhysX's pose, and some force at each foot balance Pinocchio's gravity; and these
-    forces are the ones that PhysX measures, so masses and their centres are where the URDF has them."""
+    forces are the ones that PhysX measures, so masses and their centers are where the URDF has them."""
     run, description = world[robot], find_description(description_of(robot))
     model = pin.buildModelFromUrdf(str(description.urdf.locate()), pin.JointModelFreeFlyer())
     data, q = model.createData(), pin.neutral(model)
@@ -128,7 +128,7 @@ def test_legs_give_way_by_weight_over_gains(world: dict[str, Any], robot: str) -
     )
     pin.computeJointJacobians(model, data, q)
     pin.framesForwardKinematics(model, data, q)
-    touch = pin.skew(np.array([0.0, 0.0, -description.foot_height]))  # from a foot's centre to the ground
+    touch = pin.skew(np.array([0.0, 0.0, -description.foot_height]))  # from a foot's center to the ground
     jacobians = []
     for foot in description.foot_bodies:
         jacobian = pin.getFrameJacobian(model, data, model.getFrameId(foot), pin.LOCAL_WORLD_ALIGNED)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The reward terms against numbers worked by hand from the reference's formulas (issue 2, facts 4.1).
+"""The reward terms against numbers worked by hand from the reference's formulas (HomieRL).
 
 Those about feet, and about effort and the policy's output, have files of their own.
 
@@ -21,7 +21,7 @@ from himloco_lab.tasks.velocity.config.g1.rewards_cfg import G1RewardsCfg
 
 from .reward_world import JOINTS, SQUAT, STAND, WALK, Term, World, near
 
-# Typed from facts 4.1.
+# HomieRL's, typed out here on purpose.
 WEIGHTS = {
     "tracking_x_vel": 1.5,
     "tracking_y_vel": 1.0,

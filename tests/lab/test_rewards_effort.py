@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The reward terms about effort and the policy's own output against numbers worked by hand (issue 2, facts 4.1)."""
+"""The reward terms about effort and the policy's own output against numbers worked by hand from HomieRL's formulas."""
 
 from __future__ import annotations
 

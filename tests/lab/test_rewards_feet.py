@@ -1,16 +1,17 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The reward terms about feet, steps and contacts against numbers worked by hand (issue 2, facts 4.1)."""
+"""The reward terms about feet, steps and contacts against numbers worked by hand from HomieRL's formulas."""
 
 from __future__ import annotations
 
 import math
+from typing import Any, cast
 
 import pytest
 import torch
 
-from himloco_lab.tasks.velocity.mdp.rewards.landing import LandingDetector
+from himloco_lab.tasks.velocity.mdp.rewards.quantities import LandingDetector
 
 from .reward_world import SQUAT, STAND, WALK, Term, World, near
 
@@ -50,6 +51,21 @@ def test_air_time_pays_at_landing(world: World) -> None:
     term = Term(world, "feet_air_time")
     values = _run_contacts(world, term, "##" + 30 * "." + "##")
     assert values[:-2] == near(*([0.0] * 32))
+    assert values[-2:] == near(30 * 0.02 - 0.5, 0.0)
+
+
+def test_an_environment_has_one_detector(world: World) -> None:
+    """Two terms ask it in every step, and it advances once; another environment has its own."""
+    term, other = Term(world, "feet_air_time"), Term(world, "feet_ground_parallel")
+    detectors: list[Any] = [one.func for one in (term, other, Term(World(), "feet_air_time"))]
+    assert detectors[0]._landings is detectors[1]._landings
+    assert detectors[0]._landings is not detectors[2]._landings
+
+    def both() -> list[float]:
+        other()
+        return term()
+
+    values = _run_contacts(world, cast("Term", both), "##" + 30 * "." + "##")
     assert values[-2:] == near(30 * 0.02 - 0.5, 0.0)
 
 
@@ -107,7 +123,7 @@ def test_clearance_velocity_is_in_the_frame_of_the_base(
     assert Term(world, "feet_clearance")() == near(0.01 * speed, 0.01 * speed)
 
 
-def test_clearance_acts_from_a_height_command_of_71_centimetres(world: World) -> None:
+def test_clearance_acts_from_a_height_command_of_71_centimeters(world: World) -> None:
     world.set_command((0.0, 0.0, 0.0, 0.72), (0.0, 0.0, 0.0, 0.70))
     world.body(world.body_pos, "right_ankle_roll_link", 0.0, 0.0, 0.24)
     world.body(world.body_vel, "right_ankle_roll_link", 1.0, 0.0, 0.0)

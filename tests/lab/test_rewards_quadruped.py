@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""HIMLoco's terms against numbers worked by hand from facts 4.9; the world is reward_world.py's."""
+"""HIMLoco's terms against numbers worked by hand from its formulas; the world is reward_world.py's."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_names_and_weights_are_the_references() -> None:
 
 
 def test_base_height_is_above_the_mean_of_the_ground(world: World) -> None:
-    """Ground that rises by 0.1 m per metre along the world's x and has a wall of 1 m at y > 0.45 m."""
+    """Ground that rises by 0.1 m per meter along the world's x and has a wall of 1 m at y > 0.45 m."""
     cfg = RewardTermCfg(
         func=rewards.base_height_above_ground_l2,  # pyright: ignore[reportArgumentType]
         weight=-1.0,

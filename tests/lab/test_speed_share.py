@@ -16,7 +16,7 @@ TASK = "Himloco-Go2-Flat-v0"
 
 
 def same(share: float) -> list[Any]:
-    """Ranges of vx, vy and of the fast robots' vx, all the same share of ±1 m/s (facts 4.9)."""
+    """Ranges of vx, vy and of the fast robots' vx, all the same share of ±1 m/s."""
     return [pytest.approx((-share, share), abs=1e-6)] * 3
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The G1 tasks' configurations against the reference's numbers (facts 4.2 to 4.7), typed out here on purpose."""
+"""The G1 tasks' configurations against HOMIE's numbers, typed out here on purpose."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The tiles of the rough terrain against HIMLoco's numbers (facts 4.9), read off their meshes."""
+"""The tiles of the rough terrain against HIMLoco's numbers, read off their meshes."""
 
 from __future__ import annotations
 

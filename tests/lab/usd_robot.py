@@ -68,7 +68,7 @@ class UsdRobot:
         return poses
 
     def inertial(self, body: str) -> tuple[float, np.ndarray, np.ndarray]:
-        """Return mass, centre of mass [3] and inertia [3, 3] in the body frame."""
+        """Return mass, center of mass [3] and inertia [3, 3] in the body frame."""
         mass = UsdPhysics.MassAPI(self.bodies[body])
         axes = rotation(mass.GetPrincipalAxesAttr().Get())
         moments = np.diag(np.array(mass.GetDiagonalInertiaAttr().Get(), float))

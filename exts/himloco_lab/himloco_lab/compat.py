@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""What has to be different on machines that Isaac Lab did not have in mind."""
+"""Work-arounds for Isaac Lab outside Isaac Sim: no CUDA driver, few cores, several processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import os
 import sys
 from typing import Any
 
-PATIENCE = 2_000_000
+TIMER_SLACK = 2_000_000
 """By how much a thread's sleep may be longer than asked for [ns]; Linux allows 50,000 by default."""
 
 
@@ -44,20 +44,20 @@ def share_of_cores() -> int:
     return max(len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
 
 
-def let_threads_oversleep() -> None:
+def raise_timer_slack() -> None:
     """Let threads that start from now on wake up late from sleeps that are meant to be short.
 
     A thread of ovphysx's cooking service sleeps for a microsecond at a time as long as the process lives, even where
     cooking is off. That is 7,000 wake-ups a second, each of which interrupts a thread of PhysX or of torch: an update
     on two cores took 1.5 s with it and 0.8 s without (docs/training.md). New threads inherit the timer slack of the
-    one that starts them. It delays sleeps by :data:`PATIENCE` at most, and nothing else: waiting for work is no sleep.
+    one that starts them. It delays sleeps by :data:`TIMER_SLACK` at most; waiting for work is no sleep.
     """
     if sys.platform.startswith("linux"):
         set_timer_slack = 29  # PR_SET_TIMERSLACK of prctl(2)
-        ctypes.CDLL(None).prctl(set_timer_slack, ctypes.c_ulong(PATIENCE), 0, 0, 0)
+        ctypes.CDLL(None).prctl(set_timer_slack, ctypes.c_ulong(TIMER_SLACK), 0, 0, 0)
 
 
-def fit_physx_threads() -> bool:
+def limit_physx_threads() -> bool:
     """Let ``ovphysx`` start as many threads as this process has cores, where Isaac Lab always asks for eight.
 
     Two processes with eight threads each on two cores spend their time on switching between them. With one core,
@@ -65,7 +65,7 @@ def fit_physx_threads() -> bool:
     terrain and robots are cooked within seconds.
 
     Returns:
-        Whether there is an ``ovphysx`` to fit.
+        Whether there is an ``ovphysx``.
     """
     if importlib.util.find_spec("ovphysx") is None:
         return False
@@ -73,7 +73,7 @@ def fit_physx_threads() -> bool:
 
     config: Any = ovphysx.PhysXConfig
 
-    def fitted(*args: Any, num_threads: int = 8, carbonite_overrides: Any = None, **kwargs: Any) -> Any:
+    def limited(*args: Any, num_threads: int = 8, carbonite_overrides: Any = None, **kwargs: Any) -> Any:
         cores = share_of_cores()  # asked for late: the processes are started after this module is loaded
         return config(
             *args,
@@ -82,7 +82,7 @@ def fit_physx_threads() -> bool:
             **kwargs,
         )
 
-    ovphysx.PhysXConfig = fitted
+    ovphysx.PhysXConfig = limited
     return True
 
 
@@ -90,5 +90,5 @@ def fit_physx_threads() -> bool:
 def prepare_process() -> None:
     """Apply what this machine needs; the tasks' package calls it when it is imported."""
     allow_pageable_host_memory()
-    if fit_physx_threads():
-        let_threads_oversleep()
+    if limit_physx_threads():
+        raise_timer_slack()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from isaaclab_rl.entrypoints.common import apply_env_overrides
 
 from himloco_lab.errors import CliError, suggestion
+from himloco_lab.robots.policy_layout import HEIGHT
 from himloco_lab.runs.checkpoints import find_checkpoint, log_root, recorded_agent
 from himloco_lab.runs.loading import check_policy, policy_file
 from himloco_lab.setup.arguments import OLDEST_FIRST, check_history
@@ -199,11 +200,11 @@ def _job(args: argparse.Namespace, suite: str, env_cfg: Any) -> tuple[Job, tuple
         seconds = args.tour_duration
         commands = np.tile(rest, (args.runs, 1))
     elif suite == "velocities":
-        trials, commands = _trials(args, env_cfg, rest[3])
+        trials, commands = _trials(args, env_cfg, rest[HEIGHT])
         seconds = SECONDS
     else:
         chosen = _conditions(args, env_cfg)
-        commands = commands_of(chosen, rest[3])
+        commands = commands_of(chosen, rest[HEIGHT])
     return Job(suite, args.seed, seconds, commands, rest, limits), chosen, trials
 
 

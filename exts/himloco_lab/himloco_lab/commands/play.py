@@ -23,6 +23,7 @@ from isaaclab_rl.entrypoints.common import (
 
 from himloco_lab.errors import FAILURE, CliError, run_command
 from himloco_lab.playing.filming import films_without_kit, open_film, plan_film, told_in_a_line
+from himloco_lab.robots.policy_layout import HEIGHT
 from himloco_lab.runs.checkpoints import find_checkpoint, log_root, recorded_agent
 from himloco_lab.runs.loading import check_policy, open_any, open_env, policy_file
 from himloco_lab.setup.arguments import check_history, parse, play_parser
@@ -109,7 +110,7 @@ def check_command(args: argparse.Namespace, ranges: Any) -> None:
     if len(asked) not in (3, 4):
         raise CliError(f"{told}: {len(asked)} numbers; give VX VY YAW or VX VY YAW HEIGHT")
     lowest, highest = ranges.height
-    if len(asked) == 4 and lowest == highest != asked[3]:
+    if len(asked) == 4 and lowest == highest != asked[HEIGHT]:
         raise CliError(f"{told}: {args.task} commands no height but {highest:g} m; leave HEIGHT out")
 
 

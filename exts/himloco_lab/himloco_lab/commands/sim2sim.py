@@ -26,6 +26,8 @@ from himloco_lab.deployment.schema import ManifestError
 from himloco_lab.deployment.terrain import KINDS, LEVELS, make_ground
 from himloco_lab.deployment.video import VideoError, check_encoder, choose_backend
 from himloco_lab.errors import FAILURE, CliError, run_command
+from himloco_lab.robots import DEFAULT_ROBOT
+from himloco_lab.robots.policy_layout import HEIGHT
 
 if TYPE_CHECKING:
     from himloco_lab.deployment.manifest import Manifest
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from himloco_lab.deployment.policy import Policy
     from himloco_lab.deployment.rollout import Report
     from himloco_lab.robots.description import RobotDescription
-    from himloco_lab.robots.height_field import HeightField
+    from himloco_lab.robots.mjcf_builder import HeightField
 
 RESET_NOISE = 0.02
 """Half-width of the noise on joint positions at a reset [rad]: without it every seed and every fall would be alike."""
@@ -137,7 +139,7 @@ def _simulate(args: argparse.Namespace) -> None:
 
     manifest, policy = _load(args)
     if args.height is None:
-        args.height = manifest.command.standing[3]
+        args.height = manifest.command.standing[HEIGHT]
     command = np.array([args.vx, args.vy, args.wz, args.height])
     _check_delay(args.delay, manifest)
     _warn_beyond_training(command, manifest)
@@ -165,10 +167,9 @@ def _load(args: argparse.Namespace) -> tuple[Manifest, Policy]:
     from himloco_lab.deployment.files import find_policy
     from himloco_lab.deployment.policy import OnnxPolicy, RandomPolicy, ZeroPolicy
     from himloco_lab.deployment.untrained import untrained_manifest
-    from himloco_lab.tasks.default_robot import default_robot
 
     if args.policy in ("zero", "random"):
-        manifest = untrained_manifest(args.robot or default_robot().description)
+        manifest = untrained_manifest(args.robot or DEFAULT_ROBOT)
         return manifest, ZeroPolicy(manifest) if args.policy == "zero" else RandomPolicy(manifest, args.seed)
     manifest, onnx = find_policy(Path(args.policy))
     return manifest, OnnxPolicy(manifest, onnx)

@@ -16,17 +16,14 @@ import mujoco
 import numpy as np
 
 from himloco_lab.robots.description import RobotDescription
-from himloco_lab.robots.height_field import HeightField
-from himloco_lab.robots.mjcf_builder import GROUND, make_spec
+from himloco_lab.robots.mjcf_builder import GROUND, HeightField, make_spec
+from himloco_lab.robots.policy_layout import FALL_TILT
 
 from .manifest import Manifest
 from .observations import RobotState
 from .schema import ManifestError
 
 Array = np.ndarray
-
-FALL_TILT = 0.9273
-"""Angle between the base's z axis and the vertical beyond which a robot has fallen [rad]: arccos 0.6."""
 
 _BLOWN_UP = [int(getattr(mujoco.mjtWarning, f"mjWARN_BADQ{what}")) for what in ("POS", "VEL", "ACC")]
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from himloco_lab.robots.policy_layout import HEIGHT, VELOCITY
+
 from .manifest import JOINT_TERMS, SCAN_TERM, Manifest, Term
 from .schema import ManifestError
 
@@ -145,8 +147,8 @@ class ObservationBuilder:
     def _values(self, layout: _Terms, state: RobotState, command: Array, last_action: Array) -> Array:
         """Return the scaled values of some terms, one after the other."""
         raw = {
-            "velocity_command": command[:3],
-            "height_command": command[3:4],
+            "velocity_command": command[VELOCITY],
+            "height_command": command[HEIGHT : HEIGHT + 1],
             "base_ang_vel": state.base_ang_vel,
             "projected_gravity": state.projected_gravity,
             "joint_pos": state.joint_pos - self._default_pos,

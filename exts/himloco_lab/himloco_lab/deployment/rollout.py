@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from himloco_lab.robots.policy_layout import HEIGHT, VX, VY, YAW_RATE
+
 from .manifest import Manifest
 from .mujoco_sim import MujocoRobot, TorqueHook, Wrench
 from .observations import ObservationBuilder
@@ -145,13 +147,13 @@ def run(
     simulated = len(values) * dt
     return Report(
         duration=simulated,
-        mean_vx=float(means[0]),
-        mean_vy=float(means[1]),
-        mean_wz=float(means[2]),
-        mean_height=float(means[3]),
+        mean_vx=float(means[VX]),
+        mean_vy=float(means[VY]),
+        mean_wz=float(means[YAW_RATE]),
+        mean_height=float(means[HEIGHT]),
         error_vel_xy=float(np.linalg.norm(values[:, :2] - command[:2], axis=1).mean()),
-        error_wz=float(np.abs(values[:, 2] - command[2]).mean()),
-        error_height=float(np.abs(values[:, 3] - command[3]).mean()),
+        error_wz=float(np.abs(values[:, YAW_RATE] - command[YAW_RATE]).mean()),
+        error_height=float(np.abs(values[:, HEIGHT] - command[HEIGHT]).mean()),
         survival_time=simulated if first_fall is None else first_fall,
         falls=falls,
         distance=distance,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from himloco_lab.robots.height_field import HeightField
+from himloco_lab.robots.mjcf_builder import HeightField
 
 KINDS = ("flat", "slope", "rough", "stairs")
 """Grounds of :func:`make_ground`."""

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from himloco_lab.robots.description import RobotDescription, find_description
-from himloco_lab.robots.rigid_body import RevoluteJoint
-from himloco_lab.robots.stance import standing_height
+from himloco_lab.robots.rigid_body import RevoluteJoint, standing_height
 from himloco_lab.robots.urdf import load_model
 
 from .manifest import Action, Command, Joint, Manifest, Observation, Tensor, Term, Timing
@@ -29,7 +28,8 @@ def untrained_manifest(robot: str) -> Manifest:
         raise ManifestError(str(error)) from error
     model, layout = load_model(description), description.policy_layout
     driven = description.action_joints
-    observation = Observation(history_length=layout.history_length, terms=_terms(description))
+    terms = tuple(Term(term.name, term.width, term.scale, term.clip, term.joints) for term in description.frame)
+    observation = Observation(history_length=layout.history_length, terms=terms)
     ranges = (layout.lin_vel_x, layout.lin_vel_y, layout.ang_vel_z, layout.height)
     offset = tuple(description.default_pos_of(joint) for joint in driven)
     return Manifest(
@@ -37,33 +37,12 @@ def untrained_manifest(robot: str) -> Manifest:
         robot=robot,
         input=Tensor("obs", observation.width),
         output=Tensor("actions", len(driven)),
-        timing=Timing(physics_dt=0.005, decimation=4, policy_dt=0.02),
+        timing=Timing(layout.physics_dt, layout.decimation, layout.policy_dt),
         observation=observation,
         action=Action(driven, layout.action_scale, offset, layout.clip),
         joints=tuple(describe_joint(description, model.joints[name], name in driven) for name in description.joints),
         command=Command(*ranges, (0.0, 0.0, 0.0, layout.height[1])),
         spawn_height=round(standing_height(model, description) + description.spawn_clearance, 4),
-    )
-
-
-def _terms(description: RobotDescription) -> tuple[Term, ...]:
-    """Return the terms of a frame. The layout clips scaled values; a manifest clips raw ones."""
-    layout, joints = description.policy_layout, description.joints
-
-    def term(
-        name: str, width: int, scale: float | tuple[float, ...] = 1.0, joints: tuple[str, ...] | None = None
-    ) -> Term:
-        bound = layout.clip / (max(scale) if isinstance(scale, tuple) else scale)
-        return Term(name, width, scale, (-bound, bound), joints)
-
-    return (
-        term("velocity_command", 3, layout.velocity_scale),
-        *((term("height_command", 1),) if layout.sees_height else ()),
-        term("base_ang_vel", 3, layout.ang_vel_scale),
-        term("projected_gravity", 3),
-        term("joint_pos", len(joints), 1.0, joints),
-        term("joint_vel", len(joints), layout.joint_vel_scale, joints),
-        term("actions", len(description.action_joints)),
     )
 
 
@@ -75,8 +54,8 @@ def describe_joint(description: RobotDescription, urdf: RevoluteJoint, driven: b
         default_pos=description.default_pos_of(urdf.name),
         stiffness=spec.stiffness,
         damping=spec.damping,
-        effort_limit=urdf.effort if spec.effort_limit is None else spec.effort_limit,
-        velocity_limit=urdf.velocity if spec.velocity_limit is None else spec.velocity_limit,
+        effort_limit=description.effort_limit_of(urdf),
+        velocity_limit=description.velocity_limit_of(urdf),
         armature=spec.armature,
         lower=urdf.lower,
         upper=urdf.upper,

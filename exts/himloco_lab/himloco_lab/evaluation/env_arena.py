@@ -14,9 +14,9 @@ import torch
 from isaaclab.managers import SceneEntityCfg
 from isaaclab.utils.math import euler_xyz_from_quat, quat_apply, yaw_quat
 
-from himloco_lab.deployment.mujoco_sim import FALL_TILT
 from himloco_lab.playing.policies import COMMAND_TERM
 from himloco_lab.robots.description import find_description
+from himloco_lab.robots.policy_layout import FALL_TILT
 from himloco_lab.robots.urdf import load_model
 
 from .arena import Array, Push, State

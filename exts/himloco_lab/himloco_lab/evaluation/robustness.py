@@ -109,7 +109,7 @@ def spread_terrain(env_cfg: Any, columns: int = 1, exact: bool = False, kinds: C
     if kinds is not None:
         generator.sub_terrains = {kind: cfg for kind, cfg in generator.sub_terrains.items() if kind in kinds}
     if exact:
-        generator.class_type = ResolvableString("himloco_lab.terrains.exact_levels:ExactLevelsGenerator")
+        generator.class_type = ResolvableString("himloco_lab.terrains.sub_terrains:ExactLevelsGenerator")
     generator.num_rows, generator.num_cols = LEVELS, columns * len(generator.sub_terrains)
     for kind in generator.sub_terrains.values():
         kind.proportion = 1.0 / len(generator.sub_terrains)

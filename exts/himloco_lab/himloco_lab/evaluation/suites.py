@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from himloco_lab.robots.policy_layout import HEIGHT
+
 from . import metrics, tour
 from .arena import Arena
 from .metrics import Recording, summarise
@@ -66,7 +68,7 @@ def run_job(
     """
     if job.suite == "tour":
         plan = make_plan(robots, job.seed, len(arena.links))
-        return run_tour(arena, plan, job.limits, job.rest[3], job.seed, job.seconds, on_step)
+        return run_tour(arena, plan, job.limits, job.rest[HEIGHT], job.seed, job.seconds, on_step)
     commands = job.commands[list(robots)]
     return record(arena, commands, np.array(job.rest), job.seconds, job.seed, on_step=on_step)
 

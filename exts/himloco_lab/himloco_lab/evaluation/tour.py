@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from himloco_lab.robots.policy_layout import HEIGHT, VELOCITY
+
 from .arena import Arena, Array
 from .metrics import masked_mean, mean_and_ci95
 from .tour_plan import DURATION, HELD, PUNCH_LIMIT, ArmWalk, Plan, follow, punch, reference, wrap
@@ -65,7 +67,7 @@ def run_tour(
     """
     arms = ArmWalk(arena, plan)
     command = np.zeros((arena.num_robots, 4))
-    command[:, 3] = height
+    command[:, HEIGHT] = height
     arena.reset(seed)
     state = None
     for _ in range(round(HELD / arena.dt)):
@@ -87,7 +89,7 @@ def run_tour(
                 values.append(np.zeros_like(values[-1]))
             continue
         target, rate = reference(plan, step * arena.dt)
-        command[:, :3] = follow(pose, target, rate, *limits)
+        command[:, VELOCITY] = follow(pose, target, rate, *limits)
         state = arena.step(command, arms(), punch(plan, step * arena.dt))
         pose = state.pose
         change = np.zeros_like(state.joint_vel) if joint_vel is None else state.joint_vel - joint_vel

@@ -3,8 +3,8 @@
 
 """Robots: descriptions in, simulator files and articulation configurations out.
 
-This package loads without Isaac Lab and without a USD runtime; :mod:`~himloco_lab.robots.articulation` and
-:mod:`~himloco_lab.robots.spawner` are the two modules that need Isaac Lab.
+This package loads without Isaac Lab and without a USD runtime; only :mod:`~himloco_lab.robots.articulation` needs Isaac
+Lab.
 """
 
 from .description import ActuatorSpec, Contact, Primitive, RobotDescription, UrdfSource
@@ -12,7 +12,11 @@ from .policy_layout import PolicyLayout
 from .rigid_body import RigidBodyModel
 from .urdf import load_model
 
+DEFAULT_ROBOT = "himloco_lab.robots.g1:G1_DESCRIPTION"
+"""The description that commands take where no robot is named."""
+
 __all__ = [
+    "DEFAULT_ROBOT",
     "ActuatorSpec",
     "Contact",
     "PolicyLayout",

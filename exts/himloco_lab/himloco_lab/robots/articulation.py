@@ -1,20 +1,27 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Robot descriptions as Isaac Lab articulation configurations."""
+"""Robot descriptions as Isaac Lab articulation configurations, and the spawner that builds their USD."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import MISSING
+from typing import TYPE_CHECKING, Any
+
+import isaaclab.sim as sim_utils
 from isaaclab.actuators import ActuatorBaseCfg, IdealPDActuatorCfg, ImplicitActuatorCfg
 from isaaclab.assets import ArticulationCfg
+from isaaclab.utils import configclass
 from isaaclab_newton.sim.schemas import NewtonArticulationCfg
 from isaaclab_physx.sim.schemas import PhysxArticulationCfg, PhysxRigidBodyCfg
 
-from .description import RobotDescription
-from .rigid_body import RigidBodyModel
-from .spawner import RobotUsdFileCfg, find_description
-from .stance import standing_height
+from .description import RobotDescription, find_description
+from .rigid_body import RigidBodyModel, standing_height
 from .urdf import load_model
+
+if TYPE_CHECKING:
+    from pxr import Usd
 
 SOFT_LIMIT_FACTOR = 0.975
 """Share of the joint range within which no limit penalty is due (HOMIE's reward settings)."""
@@ -22,7 +29,43 @@ SOFT_LIMIT_FACTOR = 0.975
 
 DEPENETRATION_VELOCITY = 1.0
 """Speed at which the solver separates shapes that overlap [m/s] (legged_gym's value). Without this cap a foot that a
-reset puts 1 cm into the ground throws the robot metres into the air."""
+reset puts 1 cm into the ground throws the robot meters into the air."""
+
+
+def spawn_robot(
+    prim_path: str,
+    cfg: RobotUsdFileCfg,
+    translation: tuple[float, float, float] | None = None,
+    orientation: tuple[float, float, float, float] | None = None,
+    **kwargs: Any,
+) -> Usd.Prim:
+    """Build the robot's USD (or find it in the cache) and spawn it as any other USD file.
+
+    Args:
+        prim_path: Where the robot goes.
+        cfg: The spawner configuration; its ``usd_path`` is filled in.
+        translation: Position [m] relative to the parent prim.
+        orientation: Quaternion (x, y, z, w) relative to the parent prim.
+        **kwargs: Passed on.
+    """
+    from .cache import cached_usd
+
+    cfg.usd_path = str(cached_usd(find_description(cfg.robot)))
+    return sim_utils.spawn_from_usd(prim_path, cfg, translation, orientation, **kwargs)
+
+
+@configclass
+class RobotUsdFileCfg(sim_utils.UsdFileCfg):
+    """Spawns the robot of a :class:`~himloco_lab.robots.description.RobotDescription`."""
+
+    func: Callable | str = "himloco_lab.robots.articulation:spawn_robot"
+
+    usd_path: str = ""
+    """Filled in by :func:`spawn_robot`; nothing in Isaac Lab reads it before the asset is spawned."""
+
+    robot: str = MISSING  # pyright: ignore[reportAssignmentType]
+    """The robot to build, as ``"package.module:NAME"`` of its description: configurations are copied, overridden and
+    written to YAML, which a name survives unchanged."""
 
 
 def make_articulation_cfg(robot: str) -> ArticulationCfg:
@@ -81,17 +124,13 @@ def _actuators(description: RobotDescription, model: RigidBodyModel) -> dict[str
 
 def _joint_values(description: RobotDescription, model: RigidBodyModel, joints: list[str]) -> dict:
     specs = {joint: description.actuator_of(joint) for joint in joints}
-    efforts, velocities = {}, {}
-    for joint, spec in specs.items():
-        urdf = model.joints[joint]
-        efforts[joint] = urdf.effort if spec.effort_limit is None else spec.effort_limit
-        velocities[joint] = urdf.velocity if spec.velocity_limit is None else spec.velocity_limit
+    velocities = {joint: description.velocity_limit_of(model.joints[joint]) for joint in joints}
     return {
         "joint_names_expr": list(joints),
         "stiffness": {joint: spec.stiffness for joint, spec in specs.items()},
         "damping": {joint: spec.damping for joint, spec in specs.items()},
         "armature": {joint: spec.armature for joint, spec in specs.items()},
-        "effort_limit": efforts,
+        "effort_limit": {joint: description.effort_limit_of(model.joints[joint]) for joint in joints},
         "actuator_velocity_limit": velocities,
         "joint_velocity_limit": dict(velocities),
     }

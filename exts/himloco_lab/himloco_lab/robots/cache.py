@@ -4,7 +4,7 @@
 """Built robots, kept on disk under a hash of everything they are built from.
 
 Several processes may ask at once: a file lock lets one build while the others wait. A file appears under its name only
-when it is complete (written beside, synchronised, renamed) and carries a checksum, so a broken one is noticed and
+when it is complete (written beside, synchronized, renamed) and carries a checksum, so a broken one is noticed and
 built again.
 """
 
@@ -99,10 +99,10 @@ def _build(target: Path, build: Callable[[Path], None]) -> None:
     try:
         build(scratch)
         scratch.chmod(0o644)  # mkstemp's are private, but a cache may be shared
-        _synchronise(scratch)
+        _synchronize(scratch)
         checksum = scratch.with_suffix(".sha256")
         checksum.write_text(_digest(scratch) + "\n")
-        _synchronise(checksum)
+        _synchronize(checksum)
         # the file first: between the two renames its checksum does not match, and it counts as broken
         os.replace(scratch, target)
         os.replace(checksum, _checksum_file(target))
@@ -119,7 +119,7 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _synchronise(path: Path) -> None:
+def _synchronize(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 

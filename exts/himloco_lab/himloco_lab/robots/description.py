@@ -20,9 +20,12 @@ import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from .policy_layout import PolicyLayout
+from .policy_layout import FrameTerm, PolicyLayout
+
+if TYPE_CHECKING:
+    from .rigid_body import RevoluteJoint
 
 Vector3 = tuple[float, float, float]
 
@@ -187,9 +190,24 @@ class RobotDescription:
         """The joints that a policy moves, in the order of its actions."""
         return self.driven_joints or self.joints
 
+    @property
+    def frame(self) -> tuple[FrameTerm, ...]:
+        """The terms of one frame of its policies' observations, in order."""
+        return self.policy_layout.frame(self.joints, len(self.action_joints))
+
     def default_pos_of(self, joint: str) -> float:
         """Return the default position of a joint [rad]."""
         return self.default_joint_pos.get(joint, 0.0)
+
+    def effort_limit_of(self, joint: RevoluteJoint) -> float:
+        """Return what the motor of a joint can give [N m]: its actuator's limit, or else the URDF's."""
+        limit = self.actuator_of(joint.name).effort_limit
+        return joint.effort if limit is None else limit
+
+    def velocity_limit_of(self, joint: RevoluteJoint) -> float:
+        """Return how fast a joint can turn [rad/s]: its actuator's limit, or else the URDF's."""
+        limit = self.actuator_of(joint.name).velocity_limit
+        return joint.velocity if limit is None else limit
 
 
 def is_contactless(first: str, second: str, description: RobotDescription) -> bool:
@@ -201,10 +219,20 @@ def is_contactless(first: str, second: str, description: RobotDescription) -> bo
     )
 
 
+_OLD_MODULE = re.compile(r"himloco_lab\.(?:assets|robots)\.(\w+?)(?:\.\w+_description)?")
+"""A robot's module under the names that it had when the policies of before 0.2 were exported, which name it."""
+
+
 def find_description(reference: str) -> RobotDescription:
-    """Return the description that ``"package.module:NAME"`` refers to."""
+    """Return the description that ``"package.module:NAME"`` refers to.
+
+    Raises:
+        ValueError: If there is no such module or name.
+        TypeError: If what has that name is no description.
+    """
     module, _, name = str(reference).partition(":")
-    module = module.replace("himloco_lab.assets.", "himloco_lab.robots.")  # as policies of before 0.2 name it
+    if old := _OLD_MODULE.fullmatch(module):
+        module = f"himloco_lab.robots.{old[1]}"
     try:
         description = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Meshes for the eye: loaded, thinned out, and merged into one per colour of a body.
+"""Meshes for the eye: loaded, thinned out, and merged into one per color of a body.
 
 A robot's CAD meshes hold hundreds of thousands of triangles, far more than a viewer needs of hundreds of robots.
 """
@@ -25,7 +25,7 @@ GRID = 0.006
 
 @dataclass(frozen=True)
 class TriangleMesh:
-    """Vertices [V, 3] in the body frame [m], faces [F, 3], one colour (RGB in 0 to 1)."""
+    """Vertices [V, 3] in the body frame [m], faces [F, 3], one color (RGB in 0 to 1)."""
 
     vertices: np.ndarray
     faces: np.ndarray
@@ -33,7 +33,7 @@ class TriangleMesh:
 
 
 def merge_visuals(visuals: Sequence[Visual]) -> list[TriangleMesh]:
-    """Return one thinned mesh per colour."""
+    """Return one thinned mesh per color."""
     by_color: dict[tuple[float, float, float], list[tuple[np.ndarray, np.ndarray]]] = {}
     for visual in visuals:
         if isinstance(visual.shape, Primitive):
@@ -57,12 +57,12 @@ def thin_out(vertices: np.ndarray, faces: np.ndarray, grid: float = GRID) -> tup
     cells = np.floor(vertices / grid).astype(np.int64)
     _, cluster, count = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
     cluster = cluster.reshape(-1)
-    centres = np.stack([np.bincount(cluster, vertices[:, axis]) for axis in range(3)], axis=1) / count[:, None]
+    centers = np.stack([np.bincount(cluster, vertices[:, axis]) for axis in range(3)], axis=1) / count[:, None]
     faces = cluster[faces]
     alive = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
     faces = faces[alive]
     _, first = np.unique(np.sort(faces, axis=1), axis=0, return_index=True)
-    return centres, faces[np.sort(first)]
+    return centers, faces[np.sort(first)]
 
 
 @functools.lru_cache(maxsize=8)  # four legs show the same files

@@ -32,7 +32,7 @@ class LegSizes:
     """From the thigh joint to the knee."""
 
     calf: float
-    """From the knee to the centre of the foot."""
+    """From the knee to the center of the foot."""
 
     foot_radius: float
     hip_offset: float
@@ -59,7 +59,7 @@ def quadruped_description(
     policy_layout: PolicyLayout | None = None,
     **changes: Any,
 ) -> RobotDescription:
-    """Return the description of a member of the family; gains and pose are those of HIMLoco (facts 4.9).
+    """Return the description of a member of the family; gains and pose are those of HIMLoco.
 
     Args:
         name: Name of the robot.

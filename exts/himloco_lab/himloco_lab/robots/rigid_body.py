@@ -3,7 +3,7 @@
 
 """A tree of rigid bodies joined by revolute joints, and the transforms that it needs.
 
-Poses are 4 x 4 homogeneous matrices, inertias 3 x 3 matrices about a body's centre of mass. numpy is all it needs.
+Poses are 4 x 4 homogeneous matrices, inertias 3 x 3 matrices about a body's center of mass. numpy is all it needs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .description import Primitive
+from .description import Primitive, RobotDescription
 
 Array = np.ndarray
 
@@ -50,7 +50,7 @@ def rotation_about(axis: Array, angle: float) -> Array:
 
 @dataclass(frozen=True)
 class Inertial:
-    """Mass [kg], centre of mass [3] [m] and inertia about it [3, 3] [kg m^2], all in one frame."""
+    """Mass [kg], center of mass [3] [m] and inertia about it [3, 3] [kg m^2], all in one frame."""
 
     mass: float = 0.0
     com: Array = field(default_factory=lambda: np.zeros(3))
@@ -76,7 +76,7 @@ class Inertial:
 
 @dataclass(frozen=True)
 class Visual:
-    """A mesh or a primitive for the eye, its pose in the body [4, 4], scale [3] and colour (RGB in 0 to 1)."""
+    """A mesh or a primitive for the eye, its pose in the body [4, 4], scale [3] and color (RGB in 0 to 1)."""
 
     shape: Path | Primitive
     pose: Array
@@ -161,3 +161,32 @@ class RigidBodyModel:
         """Return every URDF link's pose [4, 4] in the root body's frame; joints not named stand at 0 rad."""
         bodies = self.body_poses(joint_pos)
         return {link: bodies[frame.body] @ frame.pose for link, frame in self.frames.items()}
+
+
+def lowest_point(primitive: Primitive, frame: np.ndarray) -> float:
+    """Return the z [m] of a primitive's lowest point, its link having the pose ``frame`` [4, 4].
+
+    The support function of each shape in the direction -z: |R| half for a box, r for a sphere, and so on.
+    """
+    placed = frame @ pose(primitive.pos, primitive.rpy)
+    down = np.abs(placed[2, :3])  # how far each local axis leans on the world's z
+    if primitive.kind == "box":
+        reach = float(down @ (0.5 * np.array(primitive.size)))
+    elif primitive.kind == "sphere":
+        reach = primitive.size[0]
+    else:
+        radius, length = primitive.size
+        round_part = radius if primitive.kind == "capsule" else radius * float(np.sqrt(max(0.0, 1.0 - down[2] ** 2)))
+        reach = round_part + 0.5 * length * float(down[2])
+    return float(placed[2, 3]) - reach
+
+
+def standing_height(model: RigidBodyModel, description: RobotDescription) -> float:
+    """Return the root's height [m] above flat ground when the lowest contact shape just touches it.
+
+    The root is level and every joint at its default position.
+    """
+    links = model.link_poses({joint: description.default_pos_of(joint) for joint in description.joints})
+    if not description.contacts:
+        raise ValueError(f"The {description.name} has no contact shapes, so it cannot stand.")
+    return -min(lowest_point(contact.primitive, links[contact.link]) for contact in description.contacts)

@@ -179,10 +179,9 @@ def _author_joint(stage: Usd.Stage, joint: RevoluteJoint, description: RobotDesc
     drive.CreateTypeAttr("force")
     drive.CreateStiffnessAttr(0.0)
     drive.CreateDampingAttr(0.0)
-    drive.CreateMaxForceAttr(joint.effort if spec.effort_limit is None else spec.effort_limit)
-    velocity = joint.velocity if spec.velocity_limit is None else spec.velocity_limit
+    drive.CreateMaxForceAttr(description.effort_limit_of(joint))
     _apply(prim.GetPrim(), "PhysxJointAPI")
-    _set_float(prim.GetPrim(), "physxJoint:maxJointVelocity", float(np.degrees(velocity)))
+    _set_float(prim.GetPrim(), "physxJoint:maxJointVelocity", float(np.degrees(description.velocity_limit_of(joint))))
     _set_float(prim.GetPrim(), "physxJoint:armature", spec.armature)
     _apply(prim.GetPrim(), "PhysicsJointStateAPI:angular")
     start = float(np.degrees(description.default_pos_of(joint.name)))
@@ -191,7 +190,7 @@ def _author_joint(stage: Usd.Stage, joint: RevoluteJoint, description: RobotDesc
 
 
 def _filter_pairs(stage: Usd.Stage, model: RigidBodyModel, description: RobotDescription) -> None:
-    """Let the bodies named by ``contactless_pairs`` ignore each other (jointed neighbours already do)."""
+    """Let the bodies named by ``contactless_pairs`` ignore each other (jointed neighbors already do)."""
     from pxr import UsdPhysics
 
     touching = dict.fromkeys(model.frames[contact.link].body for contact in description.contacts)

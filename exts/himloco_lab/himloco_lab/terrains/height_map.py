@@ -56,7 +56,7 @@ class HeightMapTerrainImporter(TerrainImporter):
 
     def _sample_heights(self, mesh: trimesh.Trimesh) -> None:
         lower, upper = torch.tensor(mesh.bounds[:, :2], dtype=torch.float32, device=self.device)
-        # The border around the tiles is level: its inner metre stands for all of it.
+        # The border around the tiles is level: its inner meter stands for all of it.
         generator = self.cfg.terrain_generator
         if generator is not None and generator.border_width > 1.0:
             lower, upper = lower + (generator.border_width - 1.0), upper - (generator.border_width - 1.0)
@@ -65,7 +65,7 @@ class HeightMapTerrainImporter(TerrainImporter):
             torch.arange(float(low), float(high), self.HEIGHT_RESOLUTION, device=self.device)
             for low, high in zip(lower, upper, strict=True)
         ]
-        # A ray that meets an edge exactly can slip between two triangles, so start half a millimetre inside.
+        # A ray that meets an edge exactly can slip between two triangles, so start half a millimeter inside.
         grid_x, grid_y = torch.meshgrid(axes[0] + 5e-4, axes[1] + 5e-4, indexing="ij")
         starts = torch.stack([grid_x, grid_y, torch.full_like(grid_x, top)], dim=-1).view(-1, 3)
         directions = torch.tensor([0.0, 0.0, -1.0], device=self.device).expand_as(starts).contiguous()

@@ -1,15 +1,18 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Sub-terrains that Isaac Lab does not have."""
+"""Sub-terrains that Isaac Lab does not have, and a terrain whose rows say exactly how difficult they are."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import trimesh
+from isaaclab.terrains import SubTerrainBaseCfg, TerrainGenerator
 from isaaclab.terrains.height_field.utils import height_field_to_mesh
 
-from .sub_terrains_cfg import RoughPyramidSlopeTerrainCfg, SlabTerrainCfg
+from .generators import RoughPyramidSlopeTerrainCfg, SlabTerrainCfg
 
 
 def slab_terrain(difficulty: float, cfg: SlabTerrainCfg) -> tuple[list[trimesh.Trimesh], np.ndarray]:
@@ -32,7 +35,7 @@ def slab_terrain(difficulty: float, cfg: SlabTerrainCfg) -> tuple[list[trimesh.T
 def rough_pyramid_slope_terrain(difficulty: float, cfg: RoughPyramidSlopeTerrainCfg) -> tuple[np.ndarray, np.ndarray]:
     """Build a square pyramid with a level top and uniform bumps on its slopes.
 
-    HIMLoco draws ``slope = 0.4 d`` and bumps of ``+-(0.01 + 0.07 d)`` (facts 4.9).
+    HIMLoco draws ``slope = 0.4 d`` and bumps of ``+-(0.01 + 0.07 d)``.
 
     Args:
         difficulty: Between 0 and 1; interpolates slope and roughness.
@@ -61,3 +64,11 @@ def rough_pyramid_slope_terrain(difficulty: float, cfg: RoughPyramidSlopeTerrain
 
     origin = np.array([cfg.size[0] / 2, cfg.size[1] / 2, slope * top])
     return np.rint(heights / cfg.vertical_scale).astype(np.int16), origin
+
+
+class ExactLevelsGenerator(TerrainGenerator):
+    """Row k of n has difficulty k / n, as HIMLoco's terrain has; Isaac Lab adds up to another row's."""
+
+    def _get_terrain_mesh(self, difficulty: float, cfg: SubTerrainBaseCfg) -> tuple[trimesh.Trimesh, np.ndarray]:
+        rows = self.cfg.num_rows
+        return super()._get_terrain_mesh(math.floor(difficulty * rows) / rows, cfg)

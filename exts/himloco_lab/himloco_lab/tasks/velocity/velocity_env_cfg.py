@@ -1,11 +1,15 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-# Isaac Lab's idioms, which its annotations do not cover: MISSING, classes as func, presets as physics, groups of
-# observations that only the robot's configuration declares.
+# Isaac Lab's idioms, which its annotations do not cover: MISSING, classes as func, presets as physics, parts of the
+# task that only the robot's configuration declares.
 # pyright: reportAssignmentType=false, reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportOptionalMemberAccess=false
 
-"""The locomotion task once: scene, physics, events, terminations, curriculum. A robot states what differs."""
+"""The locomotion task once: scene, physics, events, terminations, curriculum. A robot states what differs.
+
+Values are HomieRL's where nothing else is said.
+"""
 
 import math
 from dataclasses import MISSING
@@ -19,7 +23,7 @@ from isaaclab.scene import InteractiveSceneCfg
 from isaaclab.sensors import ContactSensorCfg
 from isaaclab.sim import SimulationCfg
 from isaaclab.terrains import TerrainImporterCfg
-from isaaclab.utils import configclass
+from isaaclab.utils import configclass, replace
 from isaaclab_newton.physics import (
     MJWarpSolverCfg,
     NewtonCfg,
@@ -31,18 +35,16 @@ from isaaclab_physx.physics import PhysxCfg
 from isaaclab_tasks.utils import PresetCfg
 
 from himloco_lab.compat import prepare_process
+from himloco_lab.robots import RobotDescription, load_model
+from himloco_lab.robots.articulation import make_articulation_cfg
+from himloco_lab.robots.description import find_description
 from himloco_lab.terrains import FLAT_TERRAINS_CFG, ROUGH_TERRAINS_CFG
 
 from . import mdp
+from .observations_cfg import VelocityObservationsCfg
 
 # Whoever builds this task, Isaac Lab's own commands included, needs it before the simulation starts.
 prepare_process()
-
-PHYSICS_DT = 0.005
-"""Physics step [s] (facts 4.3)."""
-
-DECIMATION = 4
-"""Physics steps per policy step: 50 Hz (facts 4.3)."""
 
 
 @configclass
@@ -58,7 +60,7 @@ class PhysicsPresetsCfg(PresetCfg):
             njmax=300,
             nconmax=100,
             # A pyramidal cone softens the normal direction as friction grows: at a coefficient of 3, which the
-            # randomisation draws, feet sank 9 cm into flat ground. An elliptic one keeps them at 0.
+            # randomization draws, feet sank 9 cm into flat ground. An elliptic one keeps them at 0.
             cone="elliptic",
             impratio=1.0,
             integrator="implicitfast",
@@ -91,18 +93,18 @@ class LocomotionSceneCfg(InteractiveSceneCfg):
             dynamic_friction=1.0,
             restitution=0.0,
         ),
-        # A colour, not a texture: textures are downloads.
+        # A color, not a texture: textures are downloads.
         visual_material=sim_utils.PreviewSurfaceCfg(diffuse_color=(0.35, 0.37, 0.4)),
         debug_vis=False,
     )
     robot: ArticulationCfg = MISSING
-    contact_forces = ContactSensorCfg(prim_path="{ENV_REGEX_NS}/Robot/[^/]*", history_length=0, track_air_time=True)
+    contact_forces: ContactSensorCfg = MISSING
     sky_light = AssetBaseCfg(prim_path="/World/skyLight", spawn=sim_utils.DomeLightCfg(intensity=750.0))
 
 
 @configclass
 class LocomotionEventsCfg:
-    """Domain randomisation that any legged robot shares (facts 4.6)."""
+    """Domain randomization that any legged robot shares."""
 
     material = EventTermCfg(
         func=mdp.randomize_material_per_env,
@@ -142,7 +144,7 @@ class LocomotionEventsCfg:
     push: EventTermCfg | None = EventTermCfg(
         func=mdp.push_by_replacing_velocity,
         mode="interval",
-        # Every 4 s on average (facts 4.6). At exactly 4 s each push would meet the next command.
+        # Every 4 s on average. At exactly 4 s each push would meet the next command.
         interval_range_s=(3.0, 5.0),
         params={"velocity_range": {"x": (-0.5, 0.5), "y": (-0.5, 0.5)}},
     )
@@ -154,7 +156,7 @@ class LocomotionTerminationsCfg:
 
     base_contact = TerminationTermCfg(
         func=mdp.contact_force_above,
-        params={"sensor_cfg": SceneEntityCfg("contact_forces", body_names="base"), "threshold": 1.0},
+        params={"sensor_cfg": MISSING, "threshold": 1.0},
     )
     bad_orientation: TerminationTermCfg | None = None
     time_out = TerminationTermCfg(func=mdp.time_out_alive, time_out=True)
@@ -171,25 +173,49 @@ class LocomotionCurriculumCfg:
     terrain_levels: CurriculumTermCfg | None = MISSING
 
 
+def trunk_of(robot: RobotDescription) -> str:
+    """Return the body that touches the ground in a fall only: the first of its trunk bodies, or its root."""
+    return robot.trunk_bodies[0] if robot.trunk_bodies else load_model(robot).root
+
+
 @configclass
 class LocomotionVelocityEnvCfg(ManagerBasedRLEnvCfg):
     """Velocity tracking on generated terrain; robots derive from it."""
 
+    description: str = MISSING
+    """The robot, as ``"package.module:NAME"`` of its description."""
+
     sim: SimulationCfg = SimulationCfg(physics=PhysicsPresetsCfg())
     scene: LocomotionSceneCfg = LocomotionSceneCfg(num_envs=4096, env_spacing=2.5)
+    observations: VelocityObservationsCfg = VelocityObservationsCfg()
     events: LocomotionEventsCfg = LocomotionEventsCfg()
     terminations: LocomotionTerminationsCfg = LocomotionTerminationsCfg()
     curriculum: LocomotionCurriculumCfg = LocomotionCurriculumCfg()
 
+    episode_length_s: float = 20.0
+    compute_final_obs: bool = True
+    """Whether the last observations of an episode are kept: HIM predicts them, PPO bootstraps from them."""
+
     def __post_init__(self) -> None:
-        """Set the rates, and ask for terminal observations: HIM predicts them, PPO bootstraps from them."""
-        self.decimation = DECIMATION
-        self.episode_length_s = 20.0
-        self.compute_final_obs = True
-        self.sim.dt = PHYSICS_DT
+        """Put the robot into the scene, with the rates, actions and commands of its policy layout."""
+        robot = find_description(self.description)
+        layout, trunk = robot.policy_layout, trunk_of(robot)
+        self.scene.robot = replace(make_articulation_cfg(self.description), prim_path="{ENV_REGEX_NS}/Robot")
+        # Only what a term asks for: each further body costs time in every physics step.
+        reporting = "|".join((*robot.foot_bodies, trunk))
+        self.scene.contact_forces = ContactSensorCfg(
+            prim_path=f"{{ENV_REGEX_NS}}/Robot/({reporting})", history_length=0, track_air_time=True
+        )
+        self.terminations.base_contact.params["sensor_cfg"] = SceneEntityCfg("contact_forces", body_names=trunk)
+        self.actions.joint_pos.scale = layout.action_scale
+        command = self.commands.base_velocity
+        command.foot_height_offset = robot.foot_height
+        for name in ("lin_vel_x", "lin_vel_y", "ang_vel_z", "height"):
+            setattr(command.ranges, name, getattr(layout, name))
+        self.sim.dt = layout.physics_dt
+        self.decimation = self.sim.render_interval = layout.decimation
         # The torch PD law costs less on a CPU than Newton's Warp kernels ("tools/benchmark.py writes" compares).
         self.sim.use_newton_actuators = False
-        self.sim.render_interval = self.decimation
         self.sim.physics_material = self.scene.terrain.physics_material
 
     def make_flat(self) -> None:

@@ -4,22 +4,24 @@
 from isaaclab.envs.mdp import *
 
 from .actions import CommandedJointPositionActionCfg, DelayedJointPositionActionCfg
-from .base_force import external_force, push_by_force
 from .commands import GaitCommandCfg, HeadingCommandCfg, UpperBodyCommandCfg
-from .curriculums import terrain_levels_by_tracking, upper_body_ratio
-from .disturbances import disturbances_by_survival
+from .curriculums import (
+    disturbances_by_survival,
+    forward_range_by_tracking,
+    speed_share_by_tracking,
+    terrain_levels_by_tracking,
+    upper_body_ratio,
+)
 from .events import (
+    punch_links,
+    push_by_force,
     push_by_replacing_velocity,
     randomize_masses,
     randomize_material_per_env,
     reset_joints_around_default,
 )
-from .observations import height_command, terrain_scan, velocity_command
-from .punches import punch_links
-from .speed_curriculum import forward_range_by_tracking
-from .speed_share import speed_share_by_tracking
+from .observations import external_force, height_command, terrain_height_at, terrain_scan, velocity_command
 from .terminations import contact_force_above, terrain_left_alive, time_out_alive
-from .terrain_height import terrain_height_at
 
 __all__ = [
     "CommandedJointPositionActionCfg",

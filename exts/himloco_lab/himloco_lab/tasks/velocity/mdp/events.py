@@ -1,10 +1,11 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Event terms that Isaac Lab does not have."""
+"""Event terms that Isaac Lab does not have: masses, material, joints at a reset, pushes, forces, blows."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -14,23 +15,18 @@ from isaaclab.utils.math import sample_uniform
 
 if TYPE_CHECKING:
     from isaaclab.assets import Articulation
-    from isaaclab.envs import ManagerBasedEnv
+    from isaaclab.envs import ManagerBasedEnv, ManagerBasedRLEnv
 
 
 class randomize_masses(ManagerTermBase):
     """Scale every body's mass and add payloads to some, in one step.
 
-    In the reference the scaling overwrites the payloads (facts 7.15); two of Isaac Lab's mass terms one after the
+    In HomieRL the scaling overwrites the payloads; two of Isaac Lab's mass terms one after the
     other would do the same. The inertia follows the mass as if the density had changed.
     """
 
     def __init__(self, cfg: EventTermCfg, env: ManagerBasedEnv) -> None:
-        """Look up the bodies.
-
-        Args:
-            cfg: The configuration of the term.
-            env: The environment.
-        """
+        """Look up the bodies."""
         super().__init__(cfg, env)
         self.asset: Articulation = env.scene[cfg.params["asset_cfg"].name]
         self._mass = self.asset.data.body_mass.torch.clone()
@@ -72,7 +68,7 @@ class randomize_masses(ManagerTermBase):
 
 
 class randomize_material_per_env(randomize_rigid_body_material):
-    """Give all shapes of a robot one friction and one restitution, as the reference does (facts 4.6).
+    """Give all shapes of a robot one friction and one restitution, as HomieRL does.
 
     Isaac Lab's term draws a material for every shape. This one narrows that choice to a single material before it
     hands over: robots that are reset in the same step share it, and a reset of all robots draws ``num_buckets``.
@@ -136,7 +132,7 @@ def reset_joints_around_default(
     offset_range: tuple[float, float],
     asset_cfg: SceneEntityCfg = SceneEntityCfg("robot"),
 ) -> None:
-    """Reset joints to q0 * U(scale) + U(offset), clipped to the soft limits, at rest (facts 4.6).
+    """Reset joints to q0 * U(scale) + U(offset), clipped to the soft limits, at rest.
 
     Args:
         env: The environment.
@@ -164,8 +160,7 @@ def push_by_replacing_velocity(
 ) -> None:
     """Push the robot by replacing components of its base velocity.
 
-    Isaac Lab's ``push_by_setting_velocity`` adds to the velocity; legged_gym's pushes, and so HOMIE's, replace it
-    (facts 4.6).
+    Isaac Lab's ``push_by_setting_velocity`` adds to the velocity; legged_gym's pushes, and so HOMIE's, replace it.
 
     Args:
         env: The environment.
@@ -182,3 +177,111 @@ def push_by_replacing_velocity(
         pushed = sample_uniform(*bounds, (velocity.shape[0],), env.device)
         velocity[:, column] = torch.lerp(velocity[:, column], pushed, strength)
     asset.write_root_velocity_to_sim_index(root_velocity=velocity, env_ids=env_ids)
+
+
+def push_by_force(
+    env: ManagerBasedRLEnv,
+    env_ids: torch.Tensor | None,
+    asset_cfg: SceneEntityCfg,
+    limit: float,
+    every: int,
+) -> None:
+    """Push all robots by forces of their own for one policy step, and again *every* so many steps.
+
+    An interval event that is called after every step (HIMLoco): a force set now acts in the next one.
+
+    Args:
+        env: The environment.
+        env_ids: Not used: the pushes have one clock.
+        asset_cfg: The body that is pushed, at its center of mass.
+        limit: Half-width of the uniform force along each of the body's axes [N].
+        every: Policy steps from push to push.
+    """
+    asset: Articulation = env.scene[asset_cfg.name]
+    phase = env.common_step_counter % every
+    if phase == 0:
+        force = limit * (2.0 * torch.rand(env.num_envs, 1, 3, device=env.device) - 1.0)
+        body_ids = torch.as_tensor(asset_cfg.body_ids, device=env.device)
+        asset.permanent_wrench_composer.set_forces_and_torques_index(
+            forces=force, torques=torch.zeros_like(force), body_ids=body_ids
+        )
+    elif phase == 1:
+        asset.permanent_wrench_composer.reset()
+
+
+class punch_links(ManagerTermBase):
+    """Hit each robot now and then: a random link, a random direction, a constant force for a moment.
+
+    An interval event that is called after every step: a force set now acts in the next one. A push that sets the
+    velocity of the base moves the whole robot at once; a blow on a shin or a wrist turns it as well.
+    """
+
+    remembers = ("_until_next", "_until_end", "_forces")
+
+    def __init__(self, cfg: EventTermCfg, env: ManagerBasedEnv) -> None:
+        """Draw when each robot is hit first."""
+        super().__init__(cfg, env)
+        self._robot: Articulation = env.scene[cast("SceneEntityCfg", cfg.params["asset_cfg"]).name]
+        self._forces = torch.zeros(env.num_envs, self._robot.num_bodies, 3, device=env.device)
+        self._torques = torch.zeros_like(self._forces)
+        self._until_next = torch.zeros(env.num_envs, dtype=torch.long, device=env.device)
+        self._until_end = torch.zeros_like(self._until_next)
+        self.reset()
+
+    def reset(self, env_ids: Sequence[int] | torch.Tensor | slice | None = None) -> None:
+        """End the blows of these robots, and draw when they are hit next.
+
+        Args:
+            env_ids: The robots; all if None.
+        """
+        ids = slice(None) if env_ids is None else env_ids
+        self._forces[ids] = 0.0
+        self._until_end[ids] = 0
+        interval = cast("tuple[float, float]", self.cfg.params["interval_s"])
+        self._until_next[ids] = self._draw_wait(interval, len(self._until_next[ids]))
+
+    def __call__(
+        self,
+        env: ManagerBasedEnv,
+        env_ids: torch.Tensor | None,
+        asset_cfg: SceneEntityCfg,
+        limit: float,
+        duration_s: float,
+        interval_s: tuple[float, float],
+        strength: float = 1.0,
+    ) -> None:
+        """Begin and end the blows whose time has come.
+
+        Args:
+            env: The environment.
+            env_ids: Not used: every robot has a clock of its own.
+            asset_cfg: The links that may be hit, at their centers of mass.
+            limit: Largest force [N]; each one's size is drawn uniformly below it.
+            duration_s: Of a blow [s].
+            interval_s: Range of the time from one blow's end to the next [s].
+            strength: Share of ``limit`` in use.
+        """
+        self._until_next -= 1
+        self._until_end -= 1
+        begin = (self._until_next <= 0).nonzero().squeeze(-1)
+        end = (self._until_end == 0).nonzero().squeeze(-1)
+        if not len(begin) and not len(end):
+            return
+        self._forces[end] = 0.0
+        if len(begin):
+            steps = max(round(duration_s / env.step_dt), 1)
+            body_ids = torch.arange(self._robot.num_bodies, device=env.device)[asset_cfg.body_ids]
+            direction = torch.nn.functional.normalize(torch.randn(len(begin), 3, device=env.device), dim=-1)
+            size = strength * limit * torch.rand(len(begin), 1, device=env.device)
+            links = body_ids[torch.randint(len(body_ids), (len(begin),), device=env.device)]
+            self._forces[begin, links] = size * direction
+            self._until_end[begin] = steps
+            self._until_next[begin] = steps + self._draw_wait(interval_s, len(begin))
+        composer = self._robot.permanent_wrench_composer
+        composer.set_forces_and_torques_index(forces=self._forces, torques=self._torques, is_global=True)
+
+    def _draw_wait(self, interval_s: tuple[float, float], count: int) -> torch.Tensor:
+        """Steps until the next blow, at least one, shape ``[count]``."""
+        low, high = interval_s
+        seconds = low + (high - low) * torch.rand(count, device=self._until_next.device)
+        return (seconds / self._env.step_dt).round().long().clamp(min=1)

@@ -1,30 +1,52 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Observation terms that Isaac Lab does not have."""
+"""Observation terms that Isaac Lab does not have, and the height of the ground under points."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
 import torch
-from isaaclab.managers import ManagerTermBase, ObservationTermCfg
+from isaaclab.managers import ManagerTermBase, ObservationTermCfg, SceneEntityCfg
 
-from .terrain_height import terrain_height_at
+from himloco_lab.robots.policy_layout import HEIGHT, VELOCITY
 
 if TYPE_CHECKING:
     from isaaclab.assets import Articulation
-    from isaaclab.envs import ManagerBasedRLEnv
+    from isaaclab.envs import ManagerBasedEnv, ManagerBasedRLEnv
+
+    from himloco_lab.terrains.height_map import HeightMapTerrainImporter
+
+
+def terrain_height_at(env: ManagerBasedRLEnv, points_w: torch.Tensor) -> torch.Tensor:
+    """Return the world z of the ground under points.
+
+    Args:
+        env: The environment; its terrain must be a
+            :class:`~himloco_lab.terrains.height_map.HeightMapTerrainImporter`.
+        points_w: Points in the world frame [m], shape ``[N, P, 2]`` or ``[N, P, 3]``.
+
+    Returns:
+        Ground heights [m], shape ``[N, P]``.
+    """
+    return cast("HeightMapTerrainImporter", env.scene.terrain).height_at(points_w)
 
 
 def velocity_command(env: ManagerBasedRLEnv, command_name: str) -> torch.Tensor:
     """Return the commanded velocity vx, vy [m/s] and yaw rate [rad/s], shape ``[N, 3]``."""
-    return env.command_manager.get_command(command_name)[:, :3]
+    return env.command_manager.get_command(command_name)[:, VELOCITY]
 
 
 def height_command(env: ManagerBasedRLEnv, command_name: str) -> torch.Tensor:
     """Return the commanded base height [m], shape ``[N, 1]``."""
-    return env.command_manager.get_command(command_name)[:, 3:4]
+    return env.command_manager.get_command(command_name)[:, HEIGHT : HEIGHT + 1]
+
+
+def external_force(env: ManagerBasedEnv, asset_cfg: SceneEntityCfg) -> torch.Tensor:
+    """Return the force that acts on a body from outside in its own frame [N], shape ``[N, 3]``."""
+    asset: Articulation = env.scene[asset_cfg.name]
+    return asset.permanent_wrench_composer.out_force_b.torch[:, asset_cfg.body_ids].flatten(1)
 
 
 class terrain_scan(ManagerTermBase):
@@ -36,12 +58,7 @@ class terrain_scan(ManagerTermBase):
     """
 
     def __init__(self, cfg: ObservationTermCfg, env: ManagerBasedRLEnv) -> None:
-        """Lay out the grid.
-
-        Args:
-            cfg: The configuration of the term.
-            env: The environment.
-        """
+        """Lay out the grid."""
         super().__init__(cfg, env)
         resolution = cast("float", cfg.params["resolution"])
         size = cast("tuple[float, float]", cfg.params["size"])

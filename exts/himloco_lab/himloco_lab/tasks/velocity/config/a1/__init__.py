@@ -3,6 +3,28 @@
 
 """Registrations of the A1's tasks."""
 
-from ...registration import register_tasks
+import gymnasium as gym
 
-register_tasks("A1", __name__)
+_CONFIGS = "himloco_lab.tasks.velocity.config.quadruped.robots_cfg"
+
+gym.register(
+    id="Himloco-A1-Rough-v0",
+    entry_point="isaaclab.envs:ManagerBasedRLEnv",
+    disable_env_checker=True,
+    kwargs={
+        "env_cfg_entry_point": f"{_CONFIGS}:A1RoughEnvCfg",
+        "rsl_rl_cfg_entry_point": f"{_CONFIGS}:A1RoughHIMRunnerCfg",
+        "default_agent": "rsl_rl",
+    },
+)
+
+gym.register(
+    id="Himloco-A1-Flat-v0",
+    entry_point="isaaclab.envs:ManagerBasedRLEnv",
+    disable_env_checker=True,
+    kwargs={
+        "env_cfg_entry_point": f"{_CONFIGS}:A1FlatEnvCfg",
+        "rsl_rl_cfg_entry_point": f"{_CONFIGS}:A1FlatHIMRunnerCfg",
+        "default_agent": "rsl_rl",
+    },
+)

@@ -15,7 +15,7 @@ from .rough_env_cfg import G1CurriculumCfg, G1RoughEnvCfg
 
 @configclass
 class G1FlatCurriculumCfg(G1CurriculumCfg):
-    """What gets harder on flat ground, where a few hundred robots shall learn."""
+    """What gets harder on flat ground, where a few hundred robots are to learn."""
 
     disturbances: CurriculumTermCfg | None = CurriculumTermCfg(
         func=mdp.disturbances_by_survival,

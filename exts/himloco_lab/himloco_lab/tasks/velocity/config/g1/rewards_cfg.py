@@ -14,7 +14,7 @@ from isaaclab.envs import mdp
 from isaaclab.managers import RewardTermCfg, SceneEntityCfg
 from isaaclab.utils import configclass
 
-from himloco_lab.robots.g1 import G1_FOOT_BODIES, G1_FOOT_POINTS, G1_LEG_JOINTS
+from himloco_lab.robots.g1 import G1_DESCRIPTION, G1_FOOT_BODIES, G1_FOOT_POINTS, G1_LEG_JOINTS
 from himloco_lab.tasks.velocity.mdp import rewards
 
 _COMMAND = "base_velocity"
@@ -73,7 +73,7 @@ class G1RewardsCfg:
     tracking_base_height = RewardTermCfg(
         func=rewards.track_base_height_exp,
         weight=2.0,
-        params={"command_name": _COMMAND, "feet_cfg": _feet(), "sharpness": 4.0, "offset": 0.02},
+        params={"command_name": _COMMAND, "feet_cfg": _feet(), "sharpness": 4.0, "offset": G1_DESCRIPTION.foot_height},
     )
 
     # -- motion of the base

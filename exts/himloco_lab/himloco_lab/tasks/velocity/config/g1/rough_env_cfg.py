@@ -2,50 +2,58 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 # Isaac Lab makes terms from classes too, and its annotations of func do not say so.
-# pyright: reportArgumentType=false
+# pyright: reportArgumentType=false, reportAssignmentType=false
 
-"""The G1 on rough terrain: HOMIE's task (facts 4)."""
+"""The G1 on rough terrain: HOMIE's task (HomieRL, legged_gym/envs/g1/g1_config.py), blind or with a scan."""
 
-import math
+from dataclasses import MISSING
 
-from isaaclab.managers import CurriculumTermCfg, EventTermCfg, SceneEntityCfg, TerminationTermCfg
-from isaaclab.sensors import ContactSensorCfg
-from isaaclab.utils import configclass, replace
+from isaaclab.managers import (
+    CurriculumTermCfg,
+    EventTermCfg,
+    ObservationGroupCfg,
+    SceneEntityCfg,
+    TerminationTermCfg,
+)
+from isaaclab.utils import configclass
 
-from himloco_lab.robots.g1 import G1_CFG, G1_FOOT_BODIES, G1_LEG_JOINTS, G1_UPPER_JOINTS
+from himloco_lab.robots.description import find_description
+from himloco_lab.robots.g1 import G1_FOOT_BODIES, G1_LEG_JOINTS, G1_UPPER_JOINTS
+from himloco_lab.robots.policy_layout import FALL_TILT
 
 from ... import mdp
+from ...observations_cfg import VelocityObservationsCfg, ground_scan, make_group, make_observations
 from ...velocity_env_cfg import (
     LocomotionCurriculumCfg,
     LocomotionEventsCfg,
     LocomotionTerminationsCfg,
     LocomotionVelocityEnvCfg,
 )
-from .observations_cfg import G1ObservationsCfg
 from .rewards_cfg import G1RewardsCfg
 
 BASE = "pelvis"
 TRUNK = "torso_link"
 HANDS = ".*_wrist_yaw_link"
 
+NOISE = {"base_ang_vel": 0.25, "projected_gravity": 0.05, "joint_pos": 0.02, "joint_vel": 0.1}
+"""Half-widths on the scaled values that the policy sees."""
+
 
 @configclass
 class G1CommandsCfg:
-    """Where to go, how high, and what the arms do meanwhile (facts 4.4 and 2)."""
+    """Where to go, how high, and what the arms do meanwhile."""
 
     base_velocity = mdp.GaitCommandCfg(
         asset_name="robot",
         resampling_time_range=(4.0, 4.0),
         foot_body_names=list(G1_FOOT_BODIES),
-        ranges=mdp.GaitCommandCfg.Ranges(
-            lin_vel_x=(-0.8, 1.2), lin_vel_y=(-0.5, 0.5), ang_vel_z=(-0.8, 0.8), height=(0.24, 0.74)
-        ),
+        ranges=mdp.GaitCommandCfg.Ranges(),
     )
     upper_body = mdp.UpperBodyCommandCfg(
         asset_name="robot",
         resampling_time_range=(1.0, 1.0),
         joint_names=list(G1_UPPER_JOINTS),
-        # The waist of HOMIE's own model turns by no more (facts 5); this one's could turn by 2.6 rad.
+        # The waist of HOMIE's own model turns by no more; this one's could turn by 2.6 rad.
         position_limits={"waist_yaw_joint": (-0.6, 0.6)},
     )
 
@@ -58,7 +66,6 @@ class G1ActionsCfg:
         asset_name="robot",
         joint_names=list(G1_LEG_JOINTS),
         preserve_order=True,
-        scale=0.25,
         use_default_offset=True,
         delay_range=(0, 3),
         torque_offset=0.05,
@@ -69,7 +76,7 @@ class G1ActionsCfg:
 
 @configclass
 class G1EventsCfg(LocomotionEventsCfg):
-    """Domain randomisation of the G1 (facts 4.6)."""
+    """Domain randomization of the G1."""
 
     masses = EventTermCfg(
         func=mdp.randomize_masses,
@@ -92,11 +99,10 @@ class G1EventsCfg(LocomotionEventsCfg):
 
 @configclass
 class G1TerminationsCfg(LocomotionTerminationsCfg):
-    """A fall is a tilt of more than 53 degrees or a trunk that touches something (facts 4.5)."""
+    """A fall is a tilt of more than 53 degrees or a trunk that touches something."""
 
-    # |g_xy| > 0.8 in the reference: asin(0.8) = 0.9273 rad
     bad_orientation: TerminationTermCfg | None = TerminationTermCfg(
-        func=mdp.bad_orientation, params={"limit_angle": math.asin(0.8)}
+        func=mdp.bad_orientation, params={"limit_angle": FALL_TILT}
     )
 
 
@@ -117,7 +123,7 @@ class G1CurriculumCfg(LocomotionCurriculumCfg):
 class G1RoughEnvCfg(LocomotionVelocityEnvCfg):
     """Himloco-G1-Rough-v0."""
 
-    observations: G1ObservationsCfg = G1ObservationsCfg()
+    description: str = "himloco_lab.robots.g1:G1_DESCRIPTION"
     actions: G1ActionsCfg = G1ActionsCfg()
     commands: G1CommandsCfg = G1CommandsCfg()
     rewards: G1RewardsCfg = G1RewardsCfg()
@@ -126,17 +132,29 @@ class G1RoughEnvCfg(LocomotionVelocityEnvCfg):
     curriculum: G1CurriculumCfg = G1CurriculumCfg()
 
     def __post_init__(self) -> None:
-        """Put the G1 into the scene."""
+        """State what the robot's description does not say."""
         super().__post_init__()
-        self.scene.robot = replace(G1_CFG, prim_path="{ENV_REGEX_NS}/Robot")
-        # Only what a term asks for: each further body costs time in every physics step.
-        reporting = "|".join((*G1_FOOT_BODIES, TRUNK))
-        self.scene.contact_forces = ContactSensorCfg(
-            prim_path=f"{{ENV_REGEX_NS}}/Robot/({reporting})", history_length=0, track_air_time=True
-        )
-        # The reference's factors reach the legs only: its upper body is driven by the engine (facts 4.6).
+        self.observations = make_observations(find_description(self.description), NOISE)
+        # The reference's factors reach the legs only: its upper body is driven by the engine.
         self.events.actuator_gains.params["asset_cfg"] = SceneEntityCfg("robot", joint_names=list(G1_LEG_JOINTS))
-        self.terminations.base_contact.params = {
-            "sensor_cfg": SceneEntityCfg("contact_forces", body_names=TRUNK),
-            "threshold": 10.0,
-        }
+        self.terminations.base_contact.params["threshold"] = 10.0
+
+
+@configclass
+class G1PerceptiveObservationsCfg(VelocityObservationsCfg):
+    """The same, and a scan for a policy that sees the ground."""
+
+    height_scan: ObservationGroupCfg = MISSING
+    """What a depth camera or a map of the ground would tell the policy; noisy, one frame."""
+
+
+@configclass
+class G1RoughPerceptiveEnvCfg(G1RoughEnvCfg):
+    """Himloco-G1-Rough-Perceptive-v0."""
+
+    def __post_init__(self) -> None:
+        """Add the scan."""
+        super().__post_init__()
+        # HIMLoco's noise of half a unit on the scaled heights: 0.5 / 5
+        scan = make_group({"height_scan": ground_scan(noise=0.1)}, noisy=True)
+        self.observations = G1PerceptiveObservationsCfg(**vars(self.observations), height_scan=scan)

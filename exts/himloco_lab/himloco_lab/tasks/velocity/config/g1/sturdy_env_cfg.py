@@ -16,7 +16,7 @@ from .rough_env_cfg import BASE, G1EventsCfg
 
 @configclass
 class G1SturdyEventsCfg(G1EventsCfg):
-    """The G1's domain randomisation, and the tour's blows (docs/evaluation.md), a quarter harder."""
+    """The G1's domain randomization, and the tour's blows (docs/evaluation.md), a quarter harder."""
 
     punch: EventTermCfg | None = EventTermCfg(
         func=mdp.punch_links,

@@ -3,6 +3,28 @@
 
 """Registrations of the Go2's tasks."""
 
-from ...registration import register_tasks
+import gymnasium as gym
 
-register_tasks("Go2", __name__)
+_CONFIGS = "himloco_lab.tasks.velocity.config.quadruped.robots_cfg"
+
+gym.register(
+    id="Himloco-Go2-Rough-v0",
+    entry_point="isaaclab.envs:ManagerBasedRLEnv",
+    disable_env_checker=True,
+    kwargs={
+        "env_cfg_entry_point": f"{_CONFIGS}:Go2RoughEnvCfg",
+        "rsl_rl_cfg_entry_point": f"{_CONFIGS}:Go2RoughHIMRunnerCfg",
+        "default_agent": "rsl_rl",
+    },
+)
+
+gym.register(
+    id="Himloco-Go2-Flat-v0",
+    entry_point="isaaclab.envs:ManagerBasedRLEnv",
+    disable_env_checker=True,
+    kwargs={
+        "env_cfg_entry_point": f"{_CONFIGS}:Go2FlatEnvCfg",
+        "rsl_rl_cfg_entry_point": f"{_CONFIGS}:Go2FlatHIMRunnerCfg",
+        "default_agent": "rsl_rl",
+    },
+)

@@ -13,7 +13,7 @@ _Gaussian = RslRlMLPModelCfg.GaussianDistributionCfg
 
 @configclass
 class QuadrupedRoughHIMRunnerCfg(HIMRunnerCfg):
-    """Rough ground: networks, rollout and learning of HIMLoco (facts 1.1, 1.2)."""
+    """Rough ground: networks, rollout and learning of HIMLoco."""
 
     num_steps_per_env = 100
     max_iterations = 2000

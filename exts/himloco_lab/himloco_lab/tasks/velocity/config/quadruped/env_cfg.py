@@ -4,28 +4,26 @@
 # Isaac Lab's idioms, which its annotations do not cover: MISSING, classes as func.
 # pyright: reportAssignmentType=false, reportArgumentType=false
 
-"""HIMLoco's task for four-legged robots (facts 4.9)."""
+"""HIMLoco's task for four-legged robots."""
 
-from dataclasses import MISSING
+from isaaclab.managers import CurriculumTermCfg, EventTermCfg, ObservationTermCfg, SceneEntityCfg
+from isaaclab.utils import configclass
 
-from isaaclab.managers import CurriculumTermCfg, EventTermCfg, SceneEntityCfg
-from isaaclab.sensors import ContactSensorCfg
-from isaaclab.utils import configclass, replace
-
-from himloco_lab.robots.articulation import make_articulation_cfg
 from himloco_lab.robots.description import find_description
 from himloco_lab.robots.quadruped import QUADRUPED_FEET, QUADRUPED_JOINTS
-from himloco_lab.robots.urdf import load_model
 from himloco_lab.tasks.velocity import mdp
+from himloco_lab.tasks.velocity.observations_cfg import make_observations
 from himloco_lab.tasks.velocity.velocity_env_cfg import (
     LocomotionCurriculumCfg,
     LocomotionEventsCfg,
-    LocomotionTerminationsCfg,
     LocomotionVelocityEnvCfg,
+    trunk_of,
 )
 
-from .observations_cfg import LAYOUT, QuadrupedObservationsCfg
 from .rewards_cfg import QuadrupedRewardsCfg
+
+NOISE = {"base_ang_vel": 0.05, "projected_gravity": 0.05, "joint_pos": 0.01, "joint_vel": 0.075}
+"""Half-widths on the scaled values that the policy sees."""
 
 
 @configclass
@@ -36,9 +34,7 @@ class QuadrupedCommandsCfg:
         asset_name="robot",
         resampling_time_range=(10.0, 10.0),
         foot_body_names=list(QUADRUPED_FEET),
-        ranges=mdp.HeadingCommandCfg.Ranges(
-            lin_vel_x=LAYOUT.lin_vel_x, lin_vel_y=LAYOUT.lin_vel_y, ang_vel_z=LAYOUT.ang_vel_z, height=LAYOUT.height
-        ),
+        ranges=mdp.HeadingCommandCfg.Ranges(),
     )
 
 
@@ -50,7 +46,6 @@ class QuadrupedActionsCfg:
         asset_name="robot",
         joint_names=list(QUADRUPED_JOINTS),
         preserve_order=True,
-        scale=LAYOUT.action_scale,
         use_default_offset=True,
         delay_range=(0, 3),
     )
@@ -58,7 +53,7 @@ class QuadrupedActionsCfg:
 
 @configclass
 class QuadrupedEventsCfg(LocomotionEventsCfg):
-    """Domain randomisation; the bodies are named by the task, which knows the robot."""
+    """Domain randomization; the bodies are named by the task, which knows the robot."""
 
     payload = EventTermCfg(
         func=mdp.randomize_masses,
@@ -103,44 +98,31 @@ class QuadrupedCurriculumCfg(LocomotionCurriculumCfg):
 class QuadrupedRoughEnvCfg(LocomotionVelocityEnvCfg):
     """Velocity tracking of a four-legged robot on rough ground."""
 
-    observations: QuadrupedObservationsCfg = QuadrupedObservationsCfg()
     actions: QuadrupedActionsCfg = QuadrupedActionsCfg()
     commands: QuadrupedCommandsCfg = QuadrupedCommandsCfg()
     rewards: QuadrupedRewardsCfg = QuadrupedRewardsCfg()
     events: QuadrupedEventsCfg = QuadrupedEventsCfg()
-    terminations: LocomotionTerminationsCfg = LocomotionTerminationsCfg()
     curriculum: QuadrupedCurriculumCfg = QuadrupedCurriculumCfg()
 
-    description: str = MISSING
-    """The robot, as ``"package.module:NAME"`` of its description."""
-
     def __post_init__(self) -> None:
-        """Put the robot into the scene, and its numbers where they belong."""
+        """State what depends on the robot's trunk and layout, and HIMLoco's ranges."""
         super().__post_init__()
         robot = find_description(self.description)
-        trunk = load_model(robot).root
-        self.scene.robot = replace(make_articulation_cfg(self.description), prim_path="{ENV_REGEX_NS}/Robot")
-        # Only what a term asks for: each further body costs time in every physics step.
-        reporting = "|".join((*robot.foot_bodies, trunk))
-        self.scene.contact_forces = ContactSensorCfg(
-            prim_path=f"{{ENV_REGEX_NS}}/Robot/({reporting})", history_length=0, track_air_time=True
-        )
-        layout, command = robot.policy_layout, self.commands.base_velocity
-        self.actions.joint_pos.scale = layout.action_scale
-        command.foot_height_offset = robot.foot_height
-        for name in ("lin_vel_x", "lin_vel_y", "ang_vel_z", "height"):
-            setattr(command.ranges, name, getattr(layout, name))
-        self.rewards.base_height.params["target"] = layout.height[1]
+        trunk = trunk_of(robot)
+        pushed = SceneEntityCfg("robot", body_names=trunk)
+        force = ObservationTermCfg(func=mdp.external_force, scale=1.0, params={"asset_cfg": pushed})
+        bound = robot.policy_layout.clip
+        force.clip = (-bound, bound)
+        self.observations = make_observations(robot, NOISE, {"external_force": force})
+        self.rewards.base_height.params["target"] = robot.policy_layout.height[1]
         self.events.payload.params["payload_ranges"] = {trunk: (-1.0, 2.0)}
-        terms = (self.observations.critic.external_force, self.events.payload, self.events.trunk_com)
         base_force = self.events.base_force
         assert base_force is not None  # play_mode() takes it away
-        for term in (*terms, base_force):
-            term.params["asset_cfg"] = SceneEntityCfg("robot", body_names=trunk)
-        self.terminations.base_contact.params["sensor_cfg"] = SceneEntityCfg("contact_forces", body_names=trunk)
-        self._randomise()
+        for event in (self.events.payload, self.events.trunk_com, base_force):
+            event.params["asset_cfg"] = SceneEntityCfg("robot", body_names=trunk)
+        self._set_ranges()
 
-    def _randomise(self) -> None:
+    def _set_ranges(self) -> None:
         """Take HIMLoco's ranges where the base task has HOMIE's."""
         for name in ("static_friction_range", "dynamic_friction_range"):
             self.events.material.params[name] = (0.2, 1.25)
@@ -152,7 +134,7 @@ class QuadrupedRoughEnvCfg(LocomotionVelocityEnvCfg):
         push.params["velocity_range"] = dict.fromkeys(("x", "y"), (-1.0, 1.0))
 
     def make_flat(self) -> None:
-        """Level the ground, and begin with half of the speeds: a few hundred robots shall learn."""
+        """Level the ground, and begin with half of the speeds: a few hundred robots are to learn."""
         super().make_flat()
         self.curriculum.speed_share = CurriculumTermCfg(
             func=mdp.speed_share_by_tracking,

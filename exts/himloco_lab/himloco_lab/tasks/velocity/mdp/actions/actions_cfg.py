@@ -23,10 +23,10 @@ class DelayedJointPositionActionCfg(JointPositionActionCfg):
     """Fewest and most physics steps of delay; drawn per environment at every policy step."""
 
     torque_offset: float = 0.0
-    """Half-width of a constant torque per joint and episode, as a share of the effort limit (facts 4.6)."""
+    """Half-width of a constant torque per joint and episode, as a share of the effort limit."""
 
     torque_noise: float = 0.0
-    """Half-width of a torque drawn per joint at every policy step, as a share of the effort limit (facts 4.6)."""
+    """Half-width of a torque drawn per joint at every policy step, as a share of the effort limit."""
 
 
 @configclass

@@ -24,7 +24,7 @@ class DelayedJointPositionAction(JointPositionAction):
     """Joint position targets that arrive late, with torques that the policy did not ask for.
 
     At each policy step a delay of d physics steps is drawn per environment: the joints keep the previous target for
-    d physics steps and then get the new one (HIMLoco's delay, which in HomieRL was computed and not used; facts 7.4).
+    d physics steps and then get the new one (HIMLoco's delay, which HomieRL computes and does not use).
     """
 
     cfg: DelayedJointPositionActionCfg
@@ -32,10 +32,6 @@ class DelayedJointPositionAction(JointPositionAction):
 
     def __init__(self, cfg: DelayedJointPositionActionCfg, env: ManagerBasedRLEnv) -> None:
         """Create the buffers.
-
-        Args:
-            cfg: The configuration of the term.
-            env: The environment.
 
         Raises:
             ValueError: If the delay is negative, or longer than a policy step.
@@ -120,12 +116,7 @@ class CommandedJointPositionAction(ActionTerm):
     _asset: Articulation
 
     def __init__(self, cfg: CommandedJointPositionActionCfg, env: ManagerBasedRLEnv) -> None:
-        """Look up the command.
-
-        Args:
-            cfg: The configuration of the term.
-            env: The environment.
-        """
+        """Look up the command."""
         super().__init__(cfg, env)
         self._command = cast("UpperBodyCommand", env.command_manager.get_term(cfg.command_name))
         self._none = torch.zeros(self.num_envs, 0, device=self.device)

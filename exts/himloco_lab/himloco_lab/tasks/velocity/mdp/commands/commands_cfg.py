@@ -14,7 +14,7 @@ from isaaclab.utils import configclass
 
 @configclass
 class GaitCommandCfg(CommandTermCfg):
-    """Walk, stand or squat: velocity and base height together (HOMIE, facts 4.4)."""
+    """Walk, stand or squat: velocity and base height together (HOMIE)."""
 
     class_type: str = "{DIR}.gait_command:GaitCommand"
 
@@ -40,8 +40,9 @@ class GaitCommandCfg(CommandTermCfg):
     foot_body_names: list[str] = MISSING
     """Bodies whose origin the height is measured from, as ``tracking_base_height`` does."""
 
-    foot_height_offset: float = 0.02
-    """What is added to root height above the highest foot before it is compared with the command [m] (facts 2)."""
+    foot_height_offset: float = 0.0
+    """What is added to root height above the lower foot before it is compared with the command [m]; the task sets the
+    robot's ``foot_height``."""
 
     rel_squat_envs: float = 1.0 / 3.0
     """Share of samples that squat (zero velocity, height from the range)."""
@@ -55,9 +56,9 @@ class GaitCommandCfg(CommandTermCfg):
 
 @configclass
 class HeadingCommandCfg(GaitCommandCfg):
-    """Walk in a direction and look in one; some robots learn to run (HIMLoco, facts 4.9)."""
+    """Walk in a direction and look in one; some robots learn to run (HIMLoco)."""
 
-    class_type: str = "{DIR}.heading_command:HeadingCommand"
+    class_type: str = "{DIR}.gait_command:HeadingCommand"
 
     rel_squat_envs: float = 0.0
     rel_standing_envs: float = 0.0
@@ -80,7 +81,7 @@ class HeadingCommandCfg(GaitCommandCfg):
 
 @configclass
 class UpperBodyCommandCfg(CommandTermCfg):
-    """Joint targets of the upper body that move on their own (HOMIE, facts 2)."""
+    """Joint targets of the upper body that move on their own (HOMIE)."""
 
     class_type: str = "{DIR}.upper_body_command:UpperBodyCommand"
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Walk, stand or squat."""
+"""Velocity and base height: walk, stand or squat; or walk in a direction and look in one."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 from isaaclab.managers import CommandTerm
+from isaaclab.utils.math import wrap_to_pi
+
+from himloco_lab.robots.policy_layout import HEIGHT, VELOCITY, VX, VY, YAW_RATE
 
 if TYPE_CHECKING:
     from isaaclab.assets import Articulation
     from isaaclab.envs import ManagerBasedRLEnv
 
-    from .commands_cfg import GaitCommandCfg
+    from .commands_cfg import GaitCommandCfg, HeadingCommandCfg
 
 
 class GaitCommand(CommandTerm):
     """Samples one of three modes: squat, stand, walk.
 
     With u ~ U(0, 1): u < 1/3 squats (zero velocity, height from the range), 1/3 <= u < 1/2 stands (zero velocity,
-    full height), u >= 1/2 walks (velocities from the ranges, full height). HOMIE, facts 4.4.
+    full height), u >= 1/2 walks (velocities from the ranges, full height). These are HOMIE's shares.
     """
 
     cfg: GaitCommandCfg
@@ -30,10 +33,6 @@ class GaitCommand(CommandTerm):
 
     def __init__(self, cfg: GaitCommandCfg, env: ManagerBasedRLEnv) -> None:
         """Create the buffers.
-
-        Args:
-            cfg: The configuration of the term.
-            env: The environment.
 
         Raises:
             ValueError: If the shares of squatting and standing do not fit into [0, 1].
@@ -114,8 +113,8 @@ class GaitCommand(CommandTerm):
         mode = torch.rand(count, device=self.device)
         squats = mode < self.cfg.rel_squat_envs
         walks = mode >= self.cfg.rel_squat_envs + self.cfg.rel_standing_envs
-        command[:, :3] *= walks.unsqueeze(-1)
-        command[:, 3] = torch.where(squats, command[:, 3], ranges.height[1])
+        command[:, VELOCITY] *= walks.unsqueeze(-1)
+        command[:, HEIGHT] = torch.where(squats, command[:, HEIGHT], ranges.height[1])
         self._command[env_ids] = command
 
     def _update_command(self) -> None:
@@ -124,6 +123,62 @@ class GaitCommand(CommandTerm):
     def _update_metrics(self) -> None:
         data = self.robot.data
         self._error_sums[:, 0] += (self._command[:, :2] - data.root_lin_vel_b.torch[:, :2]).norm(dim=1)
-        self._error_sums[:, 1] += (self._command[:, 2] - data.root_ang_vel_b.torch[:, 2]).abs()
-        self._error_sums[:, 2] += (self._command[:, 3] - self.base_height()).abs()
+        self._error_sums[:, 1] += (self._command[:, YAW_RATE] - data.root_ang_vel_b.torch[:, 2]).abs()
+        self._error_sums[:, 2] += (self._command[:, HEIGHT] - self.base_height()).abs()
         self._steps += 1.0
+
+
+class HeadingCommand(GaitCommand):
+    """Draws a velocity and a heading; the commanded yaw rate turns the robot towards the heading.
+
+    The first robots, a share of all, take their forward velocity from :attr:`forward_range`, which starts at the
+    ranges' own and which a curriculum widens (HIMLoco). The commanded height is one for all.
+    """
+
+    cfg: HeadingCommandCfg
+    remembers = (*GaitCommand.remembers, "_heading")
+
+    def __init__(self, cfg: HeadingCommandCfg, env: ManagerBasedRLEnv) -> None:
+        """Create the buffers."""
+        super().__init__(cfg, env)
+        self._heading = torch.zeros(self.num_envs, device=self.device)
+        self.is_fast = torch.arange(self.num_envs, device=self.device) < cfg.fast_share * self.num_envs
+        """Robots that draw from :attr:`forward_range`, shape ``[N]``."""
+
+        self.forward_range = (float(cfg.ranges.lin_vel_x[0]), float(cfg.ranges.lin_vel_x[1]))
+        """Least and largest forward velocity of the fast robots [m/s]."""
+
+    def widen(self, step: float) -> None:
+        """Let the fast robots run faster by *step* [m/s], both ways, up to :attr:`HeadingCommandCfg.max_speed`."""
+        low, high = self.forward_range
+        self.forward_range = (max(low - step, -self.cfg.max_speed), min(high + step, self.cfg.max_speed))
+
+    def state_dict(self) -> dict[str, list[float]]:
+        """Return what a resumed run needs: the fast robots' range."""
+        return {"forward_range": list(self.forward_range)}
+
+    def load_state_dict(self, state: dict[str, list[float]]) -> None:
+        """Continue with the range of :meth:`state_dict`."""
+        low, high = state["forward_range"]
+        self.forward_range = (float(low), float(high))
+
+    def _resample_command(self, env_ids: Sequence[int] | slice) -> None:
+        super()._resample_command(env_ids)
+        if self._held is not None:
+            return
+        command = self._command[env_ids]
+        low, high = self.forward_range
+        fast = self.is_fast[env_ids]
+        forward = low + (high - low) * torch.rand(len(command), device=self.device)
+        command[:, VX] = torch.where(fast, forward, command[:, VX])
+        command[:, VY] *= ~(fast & (command[:, VX].abs() >= self.cfg.straight_speed))
+        command[:, :2] *= (command[:, :2].norm(dim=1) > self.cfg.least_speed).unsqueeze(-1)
+        self._command[env_ids] = command
+        self._heading[env_ids] = torch.pi * (2.0 * torch.rand(len(command), device=self.device) - 1.0)
+
+    def _update_command(self) -> None:
+        if self._held is None:
+            error = wrap_to_pi(self._heading - self.robot.data.heading_w.torch)
+            low, high = self.cfg.ranges.ang_vel_z
+            self._command[:, YAW_RATE] = (self.cfg.heading_stiffness * error).clamp(low, high)
+        super()._update_command()

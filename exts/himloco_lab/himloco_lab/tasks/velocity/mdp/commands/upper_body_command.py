@@ -22,7 +22,7 @@ def sample_amplitude(ratio: float, uniform: torch.Tensor) -> torch.Tensor:
     """Draw r' from HOMIE's truncated exponential.
 
     r' = -ln(1 - u + u exp(-lam)) / lam with lam = 20 (1 - 0.99 r_a): the inverse of the cumulative distribution of
-    p(r' | r_a) = lam exp(-lam r') / (1 - exp(-lam)) on [0, 1] (facts 2; the 0.99 keeps lam above 0 at r_a = 1).
+    p(r' | r_a) = lam exp(-lam r') / (1 - exp(-lam)) on [0, 1] (the 0.99 keeps lam above 0 at r_a = 1).
 
     Args:
         ratio: Curriculum ratio r_a in [0, 1].
@@ -48,10 +48,6 @@ class UpperBodyCommand(CommandTerm):
 
     def __init__(self, cfg: UpperBodyCommandCfg, env: ManagerBasedRLEnv) -> None:
         """Look up the joints and their limits.
-
-        Args:
-            cfg: The configuration of the term.
-            env: The environment.
 
         Raises:
             ValueError: If a position limit names a joint that the term does not move.
@@ -123,11 +119,7 @@ class UpperBodyCommand(CommandTerm):
         return {"ratio": self.ratio}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
-        """Continue with the ratio of :meth:`state_dict`.
-
-        Args:
-            state: What :meth:`state_dict` returned.
-        """
+        """Continue with the ratio of :meth:`state_dict`."""
         self.ratio = float(state["ratio"])
 
     def _resample_command(self, env_ids: Sequence[int] | slice) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Terms about what the motors do, summed over the joints of ``asset_cfg``."""
+"""Terms about what the motors do, summed over the joints of ``asset_cfg``, and about the policy's own output."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 from isaaclab.managers import ManagerTermBase, RewardTermCfg, SceneEntityCfg
+from isaaclab.utils.string import resolve_matching_names, resolve_matching_names_values
 
-from .nominal import nominal_effort_limits, nominal_stiffness, nominal_velocity_limits
+from himloco_lab.robots.policy_layout import VELOCITY
 
 if TYPE_CHECKING:
+    from isaaclab.assets import Articulation
     from isaaclab.envs import ManagerBasedRLEnv
+    from isaaclab.envs.mdp import JointPositionActionCfg
 
 
 class joint_acc_policy_step_l2(ManagerTermBase):
-    """Penalise the change of joint velocity over a policy step, Σ ((q̇ₜ₋₁ - q̇ₜ) / Δt)² [rad²/s⁴].
+    """Penalize the change of joint velocity over a policy step, Σ ((q̇ₜ₋₁ - q̇ₜ) / Δt)² [rad²/s⁴].
 
     Isaac Lab's ``joint_acc_l2`` is the acceleration of the last physics step instead. The first step of an episode
     costs nothing: its predecessor belongs to another episode.
@@ -51,7 +54,7 @@ class joint_acc_policy_step_l2(ManagerTermBase):
 def joint_power_per_speed(
     env: ManagerBasedRLEnv, command_name: str, asset_cfg: SceneEntityCfg, yaw_weight: float, min_speed_sq: float
 ) -> torch.Tensor:
-    """Penalise motor power for the motion asked for: Σ |q̇| |τ| / max(vx*² + vy*² + yaw_weight ω*², min_speed_sq).
+    """Penalize motor power for the motion asked for: Σ |q̇| |τ| / max(vx*² + vy*² + yaw_weight ω*², min_speed_sq).
 
     Args:
         env: The environment.
@@ -66,12 +69,12 @@ def joint_power_per_speed(
     asset = env.scene[asset_cfg.name]
     joint_ids = asset_cfg.joint_ids
     power = (asset.data.joint_vel.torch[:, joint_ids] * asset.actuators.applied_effort.torch[:, joint_ids]).abs()
-    vx, vy, yaw_rate = env.command_manager.get_command(command_name)[:, :3].square().unbind(dim=1)
+    vx, vy, yaw_rate = env.command_manager.get_command(command_name)[:, VELOCITY].square().unbind(dim=1)
     return power.sum(dim=1) / (vx + vy + yaw_weight * yaw_rate).clamp(min=min_speed_sq)
 
 
 class joint_torques_per_stiffness_l2(ManagerTermBase):
-    """Penalise applied torques as angles of their springs, Σ (τ / k_p)² [rad²], with nominal stiffness."""
+    """Penalize applied torques as angles of their springs, Σ (τ / k_p)² [rad²], with nominal stiffness."""
 
     def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
         super().__init__(cfg, env)
@@ -84,7 +87,7 @@ class joint_torques_per_stiffness_l2(ManagerTermBase):
 
 
 class joint_torque_excess(ManagerTermBase):
-    """Penalise torques close to what the motors can give, Σ max(|τ| - soft_ratio τ_max, 0) [N m]."""
+    """Penalize torques close to what the motors can give, Σ max(|τ| - soft_ratio τ_max, 0) [N m]."""
 
     def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
         super().__init__(cfg, env)
@@ -98,7 +101,7 @@ class joint_torque_excess(ManagerTermBase):
 
 
 class joint_velocity_excess(ManagerTermBase):
-    """Penalise joint velocities close to their limit, Σ max(|q̇| - soft_ratio q̇_max, 0) [rad/s], not clipped."""
+    """Penalize joint velocities close to their limit, Σ max(|q̇| - soft_ratio q̇_max, 0) [rad/s], not clipped."""
 
     def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
         super().__init__(cfg, env)
@@ -112,8 +115,108 @@ class joint_velocity_excess(ManagerTermBase):
 
 
 def joint_target_error_l2(env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg) -> torch.Tensor:
-    """Penalise joints that are far from their position targets, Σ (q* - q)² [rad²]. Shape ``[N]``."""
+    """Penalize joints that are far from their position targets, Σ (q* - q)² [rad²]. Shape ``[N]``."""
     asset = env.scene[asset_cfg.name]
     joint_ids = asset_cfg.joint_ids
     targets = asset.actuators.target_command.position.torch[:, joint_ids]
     return (targets - asset.data.joint_pos.torch[:, joint_ids]).square().sum(dim=1)
+
+
+def joint_power_l1(env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg = SceneEntityCfg("robot")) -> torch.Tensor:
+    """Penalize motor power, Σ |τ| |q̇| [W]. Shape ``[N]``."""
+    asset = env.scene[asset_cfg.name]
+    joint_ids = asset_cfg.joint_ids
+    return (asset.data.joint_vel.torch[:, joint_ids] * asset.actuators.applied_effort.torch[:, joint_ids]).abs().sum(1)
+
+
+class action_smoothness_l2(ManagerTermBase):
+    """Penalize the second difference of the actions, Σ (aₜ - 2 aₜ₋₁ + aₜ₋₂)².
+
+    Before an episode the action is zero, as in Isaac Lab's action manager: a reset robot holds the default pose.
+    """
+
+    remembers = ("_last_previous",)
+
+    def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
+        super().__init__(cfg, env)
+        self._last_previous = torch.zeros_like(env.action_manager.action)
+
+    def reset(self, env_ids: Sequence[int] | torch.Tensor | slice | None = None) -> None:
+        """Forget the actions of the environments."""
+        self._last_previous[slice(None) if env_ids is None else env_ids] = 0.0
+
+    def __call__(self, env: ManagerBasedRLEnv) -> torch.Tensor:
+        """Return the penalty, shape ``[N]``."""
+        previous = env.action_manager.prev_action
+        change = env.action_manager.action - 2.0 * previous + self._last_previous
+        self._last_previous.copy_(previous)
+        return change.square().sum(dim=1)
+
+
+class action_beyond_limits(ManagerTermBase):
+    """Penalize actions that ask for angles beyond the hard joint limits, in units of the action.
+
+    Σ max(a - a_max, 0) + max(a_min - a, 0) with a_min, a_max = (limit - default) / scale of the action term, whose
+    joints, order and scale are used.
+    """
+
+    def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
+        super().__init__(cfg, env)
+        action_name = cast("str", cfg.params["action_name"])
+        term_cfg = cast("JointPositionActionCfg", env.action_manager.get_term(action_name).cfg)
+        if isinstance(term_cfg.scale, dict):
+            raise ValueError(
+                f"action_beyond_limits: action '{action_name}' has a scale per joint ({term_cfg.scale}): give it one"
+                " number."
+            )
+        asset: Articulation = env.scene[term_cfg.asset_name]
+        found = asset.find_joints(term_cfg.joint_names, preserve_order=term_cfg.preserve_order)
+        joint_ids = cast("list[int]", found[0])
+        limits = asset.data.joint_pos_limits.torch[:, joint_ids]
+        default = asset.data.default_joint_pos.torch[:, joint_ids]
+        self._lower = (limits[..., 0] - default) / term_cfg.scale
+        self._upper = (limits[..., 1] - default) / term_cfg.scale
+
+    def __call__(self, env: ManagerBasedRLEnv, action_name: str) -> torch.Tensor:
+        """Return the penalty, shape ``[N]``."""
+        action = env.action_manager.get_term(action_name).raw_actions
+        return (action - action.clamp(self._lower, self._upper)).abs().sum(dim=1)
+
+
+def nominal_stiffness(env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg) -> torch.Tensor:
+    """Return the configured position gains of the joints [N m/rad], shape ``[J]``."""
+    return _configured(env, asset_cfg, ("stiffness",))
+
+
+def nominal_effort_limits(env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg) -> torch.Tensor:
+    """Return the configured torque limits of the joints [N m], shape ``[J]``."""
+    return _configured(env, asset_cfg, ("actuator_effort_limit", "joint_effort_limit", "effort_limit"))
+
+
+def nominal_velocity_limits(env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg) -> torch.Tensor:
+    """Return the configured velocity limits of the joints [rad/s], shape ``[J]``."""
+    return _configured(env, asset_cfg, ("actuator_velocity_limit", "joint_velocity_limit", "velocity_limit"))
+
+
+def _configured(env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg, fields: tuple[str, ...]) -> torch.Tensor:
+    asset: Articulation = env.scene[asset_cfg.name]
+    names = asset.joint_names
+    selected = names if isinstance(asset_cfg.joint_ids, slice) else [names[i] for i in asset_cfg.joint_ids]
+    values: dict[str, float] = {}
+    for group in asset.cfg.actuators.values():
+        given = [value for field in fields if (value := getattr(group, field, None)) is not None]
+        if not given:
+            continue
+        group_names = resolve_matching_names(group.joint_names_expr, names)[1]
+        if isinstance(given[0], dict):
+            _, matched, numbers = resolve_matching_names_values(given[0], group_names)
+            values.update(zip(matched, numbers, strict=True))
+        else:
+            values.update(dict.fromkeys(group_names, float(given[0])))
+    missing = [name for name in selected if name not in values]
+    if missing:
+        raise ValueError(
+            f"The actuators of '{asset_cfg.name}' give no {fields[0]} for {', '.join(missing)}: set it in the"
+            " ArticulationCfg, or remove the reward terms that need it."
+        )
+    return torch.tensor([values[name] for name in selected], device=env.device)

@@ -1,37 +1,50 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Terms about how the feet move and land."""
+"""Terms about the feet: how they move and land, and the forces between them and the ground."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from isaaclab.managers import ManagerTermBase, RewardTermCfg, SceneEntityCfg
 
-from ..terrain_height import terrain_height_at
-from .command import command_speed, upright_commanded
-from .feet_state import base_axes, body_positions, body_velocities, contact_forces, points_on_bodies
-from .landing import LandingDetector
+from ..observations import terrain_height_at
+from .quantities import (
+    base_axes,
+    body_positions,
+    body_velocities,
+    command_speed,
+    contact_forces,
+    landing_detector,
+    landings,
+    points_on_bodies,
+    upright_commanded,
+)
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
 
 
-class step_air_time(ManagerTermBase):
-    """Reward long steps when a foot lands: Σ (t_air - threshold) over landing feet, if a motion is commanded."""
+class LandingTerm(ManagerTermBase):
+    """A term about landings. All of an environment share one detector; each remembers it in a checkpoint."""
 
     remembers = ("_landings._flight", "_landings._touched")
 
     def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
         super().__init__(cfg, env)
-        self._landings = _detector(env, cfg)
+        params = cast("dict[str, Any]", cfg.params)
+        self._landings = landing_detector(env, params["sensor_cfg"], params["contact_force"])
 
     def reset(self, env_ids: Sequence[int] | torch.Tensor | slice | None = None) -> None:
         """Forget the flights of the environments."""
         self._landings.reset(env_ids)
+
+
+class step_air_time(LandingTerm):
+    """Reward long steps when a foot lands: Σ (t_air - threshold) over landing feet, if a motion is commanded."""
 
     def __call__(
         self,
@@ -55,7 +68,7 @@ class step_air_time(ManagerTermBase):
         Returns:
             Seconds, negative for short steps, shape ``[N]``.
         """
-        landed, air_time = self._landings.update(contact_forces(env, sensor_cfg)[..., 2] > contact_force)
+        landed, air_time = landings(env, sensor_cfg, contact_force)
         surplus = torch.where(landed, air_time - threshold, 0.0)
         return surplus.sum(dim=1) * (command_speed(env, command_name) > min_command)
 
@@ -63,11 +76,11 @@ class step_air_time(ManagerTermBase):
 def swing_clearance(
     env: ManagerBasedRLEnv, command_name: str, asset_cfg: SceneEntityCfg, target_height: float, min_height: float
 ) -> torch.Tensor:
-    """Penalise moving feet that are not at the swing height: Σ (h - target)² |v_xy|, unless a squat is commanded.
+    """Penalize moving feet that are not at the swing height: Σ (h - target)² |v_xy|, unless a squat is commanded.
 
     Args:
         env: The environment.
-        command_name: Command whose fourth value is the base height [m].
+        command_name: The command, whose height counts [m].
         asset_cfg: The ankle roll bodies.
         target_height: Height of the ankle frame above the ground under it [m].
         min_height: Lowest height command at which the term acts [m].
@@ -84,18 +97,8 @@ def swing_clearance(
     return (error.square() * speed).sum(dim=1) * upright_commanded(env, command_name, min_height)
 
 
-class landing_foot_tilt(ManagerTermBase):
-    """Penalise feet that land tilted against the ground: Σ var(height of the points of the sole) at touchdown."""
-
-    remembers = ("_landings._flight", "_landings._touched")
-
-    def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
-        super().__init__(cfg, env)
-        self._landings = _detector(env, cfg)
-
-    def reset(self, env_ids: Sequence[int] | torch.Tensor | slice | None = None) -> None:
-        """Forget the flights of the environments."""
-        self._landings.reset(env_ids)
+class landing_foot_tilt(LandingTerm):
+    """Penalize feet that land tilted against the ground: Σ var(height of the points of the sole) at touchdown."""
 
     def __call__(
         self,
@@ -119,7 +122,7 @@ class landing_foot_tilt(ManagerTermBase):
         Returns:
             Sample variance of the heights above the ground under each point [m²], shape ``[N]``.
         """
-        landed, air_time = self._landings.update(contact_forces(env, sensor_cfg)[..., 2] > contact_force)
+        landed, air_time = landings(env, sensor_cfg, contact_force)
         soles = points_on_bodies(env, asset_cfg, points)
         flat = soles.flatten(1, 2)  # [N, B * P, 3]
         heights = (flat[..., 2] - terrain_height_at(env, flat)).view(soles.shape[:3])
@@ -135,11 +138,11 @@ def feet_not_parallel(
     asset_cfg: SceneEntityCfg,
     points: Sequence[Sequence[float]],
 ) -> torch.Tensor:
-    """Penalise feet that point apart: var of the distance left to right at the points of the sole, while upright.
+    """Penalize feet that point apart: var of the distance left to right at the points of the sole, while upright.
 
     Args:
         env: The environment.
-        command_name: Command whose fourth value is the base height [m].
+        command_name: The command, whose height counts [m].
         min_height: Lowest height command that counts as upright [m].
         asset_cfg: The left and the right ankle roll body.
         points: Front, middle and hind point in the frame of a foot [m].
@@ -155,7 +158,7 @@ def feet_not_parallel(
 def foot_slip(
     env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg, sensor_cfg: SceneEntityCfg, threshold: float
 ) -> torch.Tensor:
-    """Penalise horizontal velocity of loaded feet, Σ |v_xy| where F_z > threshold [N]. Shape ``[N]`` [m/s]."""
+    """Penalize horizontal velocity of loaded feet, Σ |v_xy| where F_z > threshold [N]. Shape ``[N]`` [m/s]."""
     speed = torch.linalg.vector_norm(body_velocities(env, asset_cfg)[..., :2], dim=-1)
     return (speed * (contact_forces(env, sensor_cfg)[..., 2] > threshold)).sum(dim=1)
 
@@ -166,7 +169,73 @@ def _variance(values: torch.Tensor) -> torch.Tensor:
     return deviations.square().sum(dim=-1) / (values.shape[-1] - 1)
 
 
-def _detector(env: ManagerBasedRLEnv, cfg: RewardTermCfg) -> LandingDetector:
-    sensor_cfg: SceneEntityCfg = cfg.params["sensor_cfg"]
-    num_bodies = contact_forces(env, sensor_cfg).shape[1]
-    return LandingDetector(env.num_envs, num_bodies, env.step_dt, env.device)
+def swing_height_in_base(env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg, target: float) -> torch.Tensor:
+    """Penalize feet that move at another height than the swing's, seen from the base: Σ (p_z - target)² |v_xy|.
+
+    Args:
+        env: The environment.
+        asset_cfg: The feet.
+        target: Height of a swinging foot in the frame of the base, negative below it [m].
+
+    Returns:
+        Penalty [m³/s], shape ``[N]``. Position and velocity are relative to the base and in its frame.
+    """
+    data = env.scene[asset_cfg.name].data
+    axes = base_axes(env, asset_cfg.name)
+    across = body_positions(env, asset_cfg) - data.root_pos_w.torch.unsqueeze(1)
+    # of the foot's own frame: the body's center of mass is half-way up the calf
+    moving = data.body_link_lin_vel_w.torch[:, asset_cfg.body_ids] - data.root_lin_vel_w.torch.unsqueeze(1)
+    height = torch.bmm(across, axes[:, :, 2:]).squeeze(-1)
+    speed = torch.linalg.vector_norm(torch.bmm(moving, axes[:, :, :2]), dim=-1)
+    return ((height - target).square() * speed).sum(dim=1)
+
+
+def feet_stumble(env: ManagerBasedRLEnv, sensor_cfg: SceneEntityCfg, ratio: float) -> torch.Tensor:
+    """Penalize a foot that hits something steep: 1 where |F_xy| > ratio |F_z| at any foot. Shape ``[N]``."""
+    forces = contact_forces(env, sensor_cfg)
+    sideways = torch.linalg.vector_norm(forces[..., :2], dim=-1)
+    return (sideways > ratio * forces[..., 2].abs()).any(dim=1).float()
+
+
+def single_support(
+    env: ManagerBasedRLEnv, command_name: str, sensor_cfg: SceneEntityCfg, threshold: float, min_command: float
+) -> torch.Tensor:
+    """Reward exactly one foot on the ground (F_z > threshold [N]) in motion, and always when none is commanded.
+
+    Returns:
+        0 or 1, shape ``[N]``.
+    """
+    loaded = contact_forces(env, sensor_cfg)[..., 2] > threshold
+    return ((loaded.sum(dim=1) == 1) | (command_speed(env, command_name) < min_command)).float()
+
+
+def excess_contact_force(env: ManagerBasedRLEnv, sensor_cfg: SceneEntityCfg, threshold: float) -> torch.Tensor:
+    """Penalize hard contacts, Σ max(|F| - threshold, 0) [N]. Shape ``[N]``."""
+    force = torch.linalg.vector_norm(contact_forces(env, sensor_cfg), dim=-1)
+    return (force - threshold).clamp(min=0.0).sum(dim=1)
+
+
+def contact_momentum(
+    env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg, sensor_cfg: SceneEntityCfg, threshold: float
+) -> torch.Tensor:
+    """Penalize feet pressed down while they still sink: Σ min(v_z, 0) max(F_z - threshold, 0).
+
+    Returns:
+        Power that is not above 0 [W], so a positive weight penalizes, shape ``[N]``.
+    """
+    sinking = body_velocities(env, asset_cfg)[..., 2].clamp(max=0.0)
+    return (sinking * (contact_forces(env, sensor_cfg)[..., 2] - threshold).clamp(min=0.0)).sum(dim=1)
+
+
+def lifted_feet_at_rest(
+    env: ManagerBasedRLEnv,
+    command_name: str,
+    sensor_cfg: SceneEntityCfg,
+    threshold: float,
+    min_height: float,
+    min_command: float,
+) -> torch.Tensor:
+    """Count the feet off the ground (F_z < threshold [N]) while standing still upright is commanded. Shape ``[N]``."""
+    lifted = (contact_forces(env, sensor_cfg)[..., 2] < threshold).sum(dim=1)
+    standing = upright_commanded(env, command_name, min_height) & (command_speed(env, command_name) < min_command)
+    return (lifted * standing).float()

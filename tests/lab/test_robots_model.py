@@ -26,8 +26,7 @@ from himloco_lab.robots.description import RobotDescription
 from himloco_lab.robots.g1 import G1_29DOF_DESCRIPTION, G1_DESCRIPTION, G1_LEG_JOINTS
 from himloco_lab.robots.go1 import GO1_DESCRIPTION
 from himloco_lab.robots.go2 import GO2_DESCRIPTION
-from himloco_lab.robots.rigid_body import RigidBodyModel
-from himloco_lab.robots.stance import standing_height
+from himloco_lab.robots.rigid_body import RigidBodyModel, standing_height
 from himloco_lab.robots.urdf import load_model
 from himloco_lab.robots.usd_builder import write_usd
 
@@ -44,7 +43,7 @@ TOTAL_MASS = {
     "go2": 16.09,
     "aliengo": 24.937,
 }
-"""[kg], facts.md sections 5 and 6"""
+"""[kg], sums of the URDFs' masses"""
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +92,7 @@ def test_every_link_pose_at_random_configurations(description: RobotDescription,
             assert np.linalg.norm(pin.log3(found[link][:3, :3].T @ pose[:3, :3])) < 1e-5, link
 
 
-def test_mass_and_centre_of_mass(description: RobotDescription, robot: UsdRobot) -> None:
+def test_mass_and_center_of_mass(description: RobotDescription, robot: UsdRobot) -> None:
     oracle, rng = Oracle(description), np.random.default_rng(1)
     inertials = {body: robot.inertial(body) for body in robot.bodies}
     total = sum(mass for mass, _, _ in inertials.values())
@@ -130,9 +129,9 @@ def _mass_matrix(robot: UsdRobot, joints: list[str], poses: dict[str, np.ndarray
     matrix = np.zeros((6 + len(joints), 6 + len(joints)))
     for body in robot.bodies:
         mass, com, inertia = robot.inertial(body)
-        rotation, centre = poses[body][:3, :3], poses[body][:3, :3] @ com + poses[body][:3, 3]
+        rotation, center = poses[body][:3, :3], poses[body][:3, :3] @ com + poses[body][:3, 3]
         linear, angular = np.zeros((3, matrix.shape[0])), np.zeros((3, matrix.shape[0]))
-        linear[:, :3], angular[:, 3:6], linear[:, 3:6] = np.eye(3), np.eye(3), -pin.skew(centre)
+        linear[:, :3], angular[:, 3:6], linear[:, 3:6] = np.eye(3), np.eye(3), -pin.skew(center)
         link = body
         while link in parents:
             name, parent = parents[link]
@@ -140,7 +139,7 @@ def _mass_matrix(robot: UsdRobot, joints: list[str], poses: dict[str, np.ndarray
             frame = poses[parent] @ joint.parent_pose
             axis = frame[:3, :3] @ joint.axis
             column = 6 + joints.index(name)
-            angular[:, column], linear[:, column] = axis, np.cross(axis, centre - frame[:3, 3])
+            angular[:, column], linear[:, column] = axis, np.cross(axis, center - frame[:3, 3])
             link = parent
         matrix += mass * linear.T @ linear + angular.T @ (rotation @ inertia @ rotation.T) @ angular
     return matrix
@@ -172,13 +171,13 @@ def test_flat_layout_and_names(description: RobotDescription, robot: UsdRobot) -
 def test_trunk_is_merged_at_the_torso_frame(tmp_path: Path) -> None:
     robot = UsdRobot(cached_usd(G1_DESCRIPTION, tmp_path))
     mass, _, _ = robot.inertial("torso_link")
-    # waist yaw 0.214, waist roll 0.086, torso 6.78, head 1.036, logo 0.001 [kg] (facts.md section 5)
+    # waist yaw 0.214, waist roll 0.086, torso 6.78, head 1.036, logo 0.001 [kg] in the URDF
     assert mass == pytest.approx(0.214 + 0.086 + 6.78 + 1.036 + 0.001, abs=1e-6)
     assert robot.joints["waist_yaw_joint"].child == "torso_link"
 
 
 def test_soles_reach_the_ground_at_the_default_pose() -> None:
-    # facts.md 4.8: pelvis to ankle 0.7492 m, ankle to sole 0.0354 m, the feet level at the default pose
+    # Pinocchio: pelvis to ankle 0.7492 m, ankle to sole 0.0354 m, the feet level at the default pose
     assert standing_height(load_model(G1_DESCRIPTION), G1_DESCRIPTION) == pytest.approx(0.7492 + 0.0354, abs=1e-4)
 
 
@@ -198,7 +197,7 @@ def test_visual_meshes_cover_the_robot(g1: UsdRobot) -> None:
 def test_thinned_meshes_keep_their_bounds(g1: UsdRobot) -> None:
     foot = g1.bodies["left_ankle_roll_link"].GetChild("visuals").GetChildren()
     points = np.concatenate([np.array(UsdGeom.Mesh(mesh).GetPointsAttr().Get()) for mesh in foot])
-    # facts.md section 5: x -0.066 to 0.142, y +-0.038, lowest z -0.0354
+    # bounds of the mesh: x -0.066 to 0.142, y +-0.038, lowest z -0.0354
     np.testing.assert_allclose(points.min(axis=0), [-0.066, -0.038, -0.0354], atol=0.004)
     np.testing.assert_allclose(points.max(axis=0)[:2], [0.142, 0.038], atol=0.004)
 
@@ -247,7 +246,7 @@ def test_how_high_quadrupeds_stand(one: RobotDescription, thigh: float, calf: fl
 
 
 def test_the_aliengos_right_is_its_left_in_a_mirror() -> None:
-    """Of every link: the mass, the centre and the inertia; of the hips the limits too."""
+    """Of every link: the mass, the center and the inertia; of the hips the limits too."""
     model = load_model(ALIENGO_DESCRIPTION)
     flip = np.diag([1.0, -1.0, 1.0])
     for leg in ("F", "R"):

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..description import UrdfSource
-from ..quadruped import LegSizes, quadruped_description
+from .description import UrdfSource
+from .quadruped import LegSizes, quadruped_description
 
 GO2_DESCRIPTION = quadruped_description(
     "go2",

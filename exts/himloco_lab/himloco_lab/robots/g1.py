@@ -1,15 +1,29 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The G1's facts: joint order, gains and default pose of HOMIE (RSS 2025), geometry measured on the URDF's meshes."""
+"""Unitree G1, with 27 joints as HOMIE uses it, or all 29.
+
+Joint order, gains and default pose are those of HOMIE (RSS 2025); the geometry is measured on the URDF's meshes. The
+descriptions load without Isaac Lab; ``G1_CFG`` and ``G1_29DOF_CFG`` are made when they are first asked for.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from typing import TYPE_CHECKING
 
-from ..description import ActuatorSpec, Contact, Primitive, RobotDescription, UrdfSource
-from ..policy_layout import PolicyLayout
+from .description import ActuatorSpec, Contact, Primitive, RobotDescription, UrdfSource
+from .policy_layout import PolicyLayout
+
+if TYPE_CHECKING:
+    from isaaclab.assets import ArticulationCfg
+
+    G1_CFG: ArticulationCfg
+    """27 joints: waist roll and pitch are locked at 0."""
+
+    G1_29DOF_CFG: ArticulationCfg
+    """All 29 joints; waist roll and pitch are held at 0 by their drives unless commanded."""
 
 SIDES = ("left", "right")
 LEG = ("hip_pitch", "hip_roll", "hip_yaw", "knee", "ankle_pitch", "ankle_roll")
@@ -108,7 +122,7 @@ HOMIE_LAYOUT = PolicyLayout(
     ang_vel_z=(-0.8, 0.8),
     height=(0.24, 0.74),
 )
-"""Observations, actions and commands of HOMIE (facts 4.2 to 4.4)."""
+"""Observations, actions and commands of HOMIE (HomieRL, legged_gym/envs/g1/g1_config.py)."""
 
 _ARM_BODIES = r"(left|right)_(shoulder|elbow|wrist).*"
 _LEFT_LEG, _RIGHT_LEG = (rf"{side}_(hip|knee|ankle).*" for side in SIDES)
@@ -145,3 +159,14 @@ G1_29DOF_DESCRIPTION = dataclasses.replace(
     G1_DESCRIPTION, name="g1_29dof", joints=G1_29DOF_JOINTS, locked_joints={}, representatives={}
 )
 """All 29 joints."""
+
+
+def __getattr__(name: str) -> ArticulationCfg:
+    """Make an articulation configuration on first access (PEP 562)."""
+    described = {"G1_CFG": "G1_DESCRIPTION", "G1_29DOF_CFG": "G1_29DOF_DESCRIPTION"}
+    if name not in described:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from .articulation import make_articulation_cfg
+
+    globals()[name] = make_articulation_cfg(f"{__name__}:{described[name]}")
+    return globals()[name]

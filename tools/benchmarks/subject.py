@@ -1,50 +1,54 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The G1 as the robot that is taken where none is named, and as the benchmark's subject."""
+"""What the benchmarks measure: the G1 and its tasks, and its environment with something done another way."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from himloco_lab.robots.g1.g1_description import G1_JOINTS, G1_LEG_JOINTS, G1_UPPER_JOINTS
-from himloco_lab.tasks.default_robot import DefaultRobot
+import himloco_lab
+from himloco_lab.robots.g1 import G1_DESCRIPTION, G1_LEG_JOINTS, G1_UPPER_JOINTS
+from himloco_lab.robots.policy_layout import SCAN_RESOLUTION, SCAN_SIZE
 
 if TYPE_CHECKING:
     from himloco_rl.observations import ObservationLayout
 
-HISTORY = 6
-"""Frames of the policy's group."""
-SCAN_POINTS = tuple((0.1 * x, 0.1 * y) for y in range(-5, 6) for x in range(-8, 9))
-"""Where the height scan measures, 17 x 11 points [m]."""
+ROBOT = "himloco_lab.robots.g1:G1_DESCRIPTION"
+ROUGH, FLAT = "Himloco-G1-Rough-v0", "Himloco-G1-Flat-v0"
+POLICY = Path(himloco_lab.__file__).parent / "policies" / "g1_stand" / "policy.onnx"
+"""An exported policy that stands."""
 
 
-def layout(height_scan: bool) -> ObservationLayout:
-    """Names of the observations of the tasks.
+def observation_layout(height_scan: bool) -> ObservationLayout:
+    """Return the names of the tasks' observations, without building an environment.
 
     Args:
         height_scan: With the critic's 187 points, as on Rough.
     """
     from himloco_rl.observations import ObservationGroup, ObservationLayout, ObservationTerm
 
-    commands = (ObservationTerm("velocity_command", 3), ObservationTerm("height_command", 1))
-    body = (
-        ObservationTerm("base_ang_vel", 3),
-        ObservationTerm("projected_gravity", 3),
-        ObservationTerm("joint_pos", len(G1_JOINTS), joint_names=tuple(G1_JOINTS)),
-        ObservationTerm("joint_vel", len(G1_JOINTS), joint_names=tuple(G1_JOINTS)),
-        ObservationTerm("actions", len(G1_LEG_JOINTS), joint_names=tuple(G1_LEG_JOINTS)),
+    legs = G1_DESCRIPTION.action_joints
+    frame = tuple(
+        ObservationTerm(term.name, term.width, joint_names=legs if term.name == "actions" else term.joints)
+        for term in G1_DESCRIPTION.frame
     )
-    velocity = ObservationTerm("base_lin_vel", 3, scale=2.0)
-    scan = (ObservationTerm("height_scan", len(SCAN_POINTS), points=SCAN_POINTS),) if height_scan else ()
+    layout = G1_DESCRIPTION.policy_layout
+    velocity = ObservationTerm("base_lin_vel", 3, scale=layout.lin_vel_scale)
+    ahead, aside = (round(extent / SCAN_RESOLUTION / 2) for extent in SCAN_SIZE)
+    points = tuple(
+        (SCAN_RESOLUTION * x, SCAN_RESOLUTION * y) for y in range(-aside, aside + 1) for x in range(-ahead, ahead + 1)
+    )
+    scan = (ObservationTerm("height_scan", len(points), points=points),) if height_scan else ()
+    felt = tuple(term for term in frame if not term.name.endswith("_command"))
     return ObservationLayout(
         {
-            "policy": ObservationGroup("policy", (*commands, *body), HISTORY, "time"),
-            "critic": ObservationGroup("critic", (*commands, *body, velocity, *scan)),
-            "estimator": ObservationGroup("estimator", (*body, velocity)),
+            "policy": ObservationGroup("policy", frame, layout.history_length, "time"),
+            "critic": ObservationGroup("critic", (*frame, velocity, *scan)),
+            "estimator": ObservationGroup("estimator", (*felt, velocity)),
         },
-        tuple(G1_LEG_JOINTS),
+        legs,
     )
 
 
@@ -52,7 +56,7 @@ def engine_drives() -> Any:
     """Move the upper body by the engine's own joint drives, as HOMIE does."""
     from isaaclab.actuators import IdealPDActuatorCfg, ImplicitActuatorCfg
 
-    from .rough_env_cfg import G1RoughEnvCfg
+    from himloco_lab.tasks.velocity.config.g1.rough_env_cfg import G1RoughEnvCfg
 
     cfg: Any = G1RoughEnvCfg()
     motors = cfg.scene.robot.actuators["explicit"]
@@ -102,11 +106,5 @@ def stock_rough_cfg() -> Any:
     return cfg
 
 
-ROBOT = DefaultRobot(
-    description="himloco_lab.robots.g1.g1_description:G1_DESCRIPTION",
-    rough="Himloco-G1-Rough-v0",
-    flat="Himloco-G1-Flat-v0",
-    policy=Path(__file__).parents[4] / "policies" / "g1_stand" / "policy.onnx",
-    layout=layout,
-    variants={"stock": stock_rough_cfg, "engine drives": engine_drives},
-)
+VARIANTS = {"stock": stock_rough_cfg, "engine drives": engine_drives}
+"""Name of a case of the benchmark -> its environment's configuration."""

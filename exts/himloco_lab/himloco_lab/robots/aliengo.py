@@ -1,15 +1,15 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Unitree Aliengo, HIMLoco's example: a URDF of our own (facts 6), gains and pose of HIMLoco (facts 4.9)."""
+"""Unitree Aliengo, HIMLoco's example: a URDF of our own, gains and pose of HIMLoco."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ..description import UrdfSource
-from ..policy_layout import PolicyLayout
-from ..quadruped import LegSizes, quadruped_description
+from .description import UrdfSource
+from .policy_layout import PolicyLayout
+from .quadruped import LegSizes, quadruped_description
 
 ALIENGO_DESCRIPTION = quadruped_description(
     "aliengo",

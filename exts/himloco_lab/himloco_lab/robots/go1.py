@@ -1,12 +1,12 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Unitree Go1: URDF of example-robot-data, gains and pose of HIMLoco (facts 4.9)."""
+"""Unitree Go1: URDF of example-robot-data, gains and pose of HIMLoco."""
 
 from __future__ import annotations
 
-from ..description import UrdfSource
-from ..quadruped import LegSizes, quadruped_description
+from .description import UrdfSource
+from .quadruped import LegSizes, quadruped_description
 
 GO1_DESCRIPTION = quadruped_description(
     "go1",

@@ -20,10 +20,9 @@ import pytest
 
 from himloco_lab.robots.description import RobotDescription, is_contactless
 from himloco_lab.robots.g1 import G1_DESCRIPTION, G1_FOOT_BODIES
-from himloco_lab.robots.height_field import HeightField
-from himloco_lab.robots.mjcf_builder import DEFAULT_KEY, GROUND, make_spec
+from himloco_lab.robots.mjcf_builder import DEFAULT_KEY, GROUND, HeightField, make_spec
 
-from .test_assets_model import ALL, HUMANOIDS, TOTAL_MASS
+from .test_robots_model import ALL, HUMANOIDS, TOTAL_MASS
 
 GRAVITY = 9.81  # [m/s^2]
 
@@ -82,7 +81,7 @@ def _link_pose(model: mujoco.MjModel, data: mujoco.MjData, link: str) -> np.ndar
     return np.column_stack([found.xmat.reshape(3, 3), found.xpos])
 
 
-def test_every_link_pose_and_the_centre_of_mass(description: RobotDescription, model: mujoco.MjModel) -> None:
+def test_every_link_pose_and_the_center_of_mass(description: RobotDescription, model: mujoco.MjModel) -> None:
     oracle, data, rng = Oracle(description), mujoco.MjData(model), np.random.default_rng(0)
     links = [f.name for f in oracle.model.frames if f.type == pin.FrameType.BODY and f.name != "universe"]
     assert len(links) == 39 or description not in HUMANOIDS
@@ -106,7 +105,7 @@ def test_mass(description: RobotDescription, model: mujoco.MjModel) -> None:
 
 
 def test_joint_space_inertia(description: RobotDescription, model: mujoco.MjModel) -> None:
-    """Masses, centres of mass and inertias together: M(q) from the composite rigid body algorithm of both."""
+    """Masses, centers of mass and inertias together: M(q) from the composite rigid body algorithm of both."""
     oracle, data, rng = Oracle(description), mujoco.MjData(model), np.random.default_rng(1)
     dofs = [model.joint(name).dofadr[0] for name in description.joints]
     columns = [oracle.joint(name).idx_v for name in description.joints]
@@ -244,7 +243,7 @@ def test_visual_meshes_show_and_do_not_touch() -> None:
     assert (model.geom_contype[meshes] == 0).all()
     assert (model.geom_conaffinity[meshes] == 0).all()
     assert model.body_mass.sum() == pytest.approx(33.341, abs=1e-3)
-    # the whole robot is as tall as a G1 although MuJoCo moves meshes to their own centre
+    # the whole robot is as tall as a G1 although MuJoCo moves meshes to their own center
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
     heights = []

@@ -15,12 +15,17 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from himloco_lab.robots.description import ActuatorSpec, Contact, Primitive, RobotDescription, UrdfSource
+from himloco_lab.robots.description import (
+    ActuatorSpec,
+    Contact,
+    Primitive,
+    RobotDescription,
+    UrdfSource,
+    find_description,
+)
 from himloco_lab.robots.g1 import G1_29DOF_CFG, G1_CFG, G1_DESCRIPTION, G1_JOINTS
 from himloco_lab.robots.meshes import thin_out
-from himloco_lab.robots.rigid_body import pose
-from himloco_lab.robots.spawner import find_description
-from himloco_lab.robots.stance import lowest_point, standing_height
+from himloco_lab.robots.rigid_body import lowest_point, pose, standing_height
 from himloco_lab.robots.urdf import load_model
 from himloco_lab.robots.usd_builder import is_contactless, principal_axes
 
@@ -58,7 +63,7 @@ def test_fixed_links_merge_by_steiner(toy: RobotDescription) -> None:
     base = load_model(toy).bodies["base"].inertial
     assert base.mass == 3.0
     np.testing.assert_allclose(base.com, [0.0, 0.0, 0.1])
-    # 2 kg at 0.1 m and 1 kg at 0.2 m from the common centre add 0.06 about x and y; the knob's x and y are swapped
+    # 2 kg at 0.1 m and 1 kg at 0.2 m from the common center add 0.06 about x and y; the knob's x and y are swapped
     np.testing.assert_allclose(np.diag(base.inertia), [0.1 + 0.02 + 0.06, 0.2 + 0.01 + 0.06, 0.33])
 
 
@@ -143,7 +148,7 @@ def test_mistakes_in_a_description_are_named(toy: RobotDescription) -> None:
 
 
 def test_g1_gains_and_limits() -> None:
-    """facts.md 4.3 (gains), 5 (efforts)."""
+    """HOMIE's gains, the URDF's efforts."""
     assert list(G1_CFG.actuators) == ["explicit"]
     motors = cast(Any, G1_CFG.actuators["explicit"])  # dicts by joint name
     assert tuple(motors.joint_names_expr) == G1_JOINTS
@@ -165,7 +170,7 @@ def test_g1_gains_and_limits() -> None:
 
 
 def test_g1_stands_with_soles_just_above_the_ground() -> None:
-    # 0.785 m from pelvis to sole (facts.md 4.8) and 5 mm of clearance
+    # 0.785 m from pelvis to sole and 5 mm of clearance
     assert G1_CFG.init_state.pos == (0.0, 0.0, pytest.approx(0.79, abs=1e-3))
     assert tuple(G1_CFG.init_state.joint_pos) == G1_JOINTS
     bent = {joint: angle for joint, angle in G1_CFG.init_state.joint_pos.items() if angle}
