@@ -15,10 +15,9 @@ from ablations.campaign import Campaign, Run, check_comparable
 from ablations.variants import DISTURBANCES, VARIANTS
 
 import himloco_lab
-from himloco_lab.errors import FAILURE, CliError, run_command, suggestion
+from himloco_lab.errors import FAILURE, CliError, Parser, run_command, suggestion
 from himloco_lab.setup.arguments import AGENT_ENTRY, BOUNDS
 from himloco_lab.setup.overrides import resolve_configs
-from himloco_lab.setup.parser import Parser
 from himloco_lab.setup.registry import find_task
 from himloco_lab.tasks.default_robot import default_robot
 

@@ -16,8 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from himloco_lab.errors import FAILURE, CliError, run_command
-from himloco_lab.setup.parser import Parser
+from himloco_lab.errors import FAILURE, CliError, Parser, run_command
 
 REPOSITORY, WHEELS = "himloco_lab", "wheels"
 """Folders that the joined parts unpack to; ``docker/offline/install.sh`` knows them, too."""

@@ -17,8 +17,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from himloco_lab.errors import FAILURE, CliError, run_command
-from himloco_lab.setup.parser import Parser
+from himloco_lab.errors import FAILURE, CliError, Parser, run_command
 
 _LONGEST = 60
 """Characters of a licence's name; what is longer is a licence's text."""

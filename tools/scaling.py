@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.scaling_model import CLUSTERS, Work, pays_until, predict
 
-from himloco_lab.errors import CliError, run_command
-from himloco_lab.setup.parser import Parser
+from himloco_lab.errors import CliError, Parser, run_command
 
 if TYPE_CHECKING:
     from benchmarks.group_traffic import Traffic

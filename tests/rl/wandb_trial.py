@@ -30,7 +30,7 @@ import psutil
 import torch
 from dummy_env import WholeDummyEnv, train_cfg
 
-from himloco_lab.commands.learning import _learn
+from himloco_lab.commands.train import learn
 from himloco_lab.errors import run_command
 from himloco_rl.runners import HIMOnPolicyRunner
 
@@ -132,7 +132,7 @@ def train(folder: Path) -> int:
     runner = HIMOnPolicyRunner(SlowEnv(), cfg, str(folder), "cpu")
     agent = SimpleNamespace(max_iterations=ITERATIONS, init_at_random_ep_len=False)
     plan: Any = SimpleNamespace(agent_cfg=agent, rank=0)
-    return _learn(plan, runner, folder, None)
+    return learn(plan, runner, folder, ITERATIONS)
 
 
 def main() -> int:

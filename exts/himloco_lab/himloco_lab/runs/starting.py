@@ -58,7 +58,7 @@ def check_start(path: Path, task: str, env_cfg: Any, settings: dict[str, Any]) -
 
     from himloco_lab.deployment.files import load_manifest
     from himloco_lab.deployment.schema import ManifestError
-    from himloco_lab.runs.fitting import terms_differ
+    from himloco_lab.runs.loading import terms_differ
     from himloco_rl.observations import ObservationGroup, ObservationLayout, ObservationTerm
 
     try:
@@ -123,7 +123,7 @@ def _read_weights(data: bytes, name: str, eps: float | None) -> dict[str, torch.
     Args:
         data: The ONNX file.
         name: What it is called, for the message.
-        eps: What the normaliser adds to the standard deviation; None without one.
+        eps: What the normalizer adds to the standard deviation; None without one.
 
     Raises:
         CliError: If the file is no ONNX model, or has no weights of a HIM actor.
@@ -150,7 +150,7 @@ def _read_weights(data: bytes, name: str, eps: float | None) -> dict[str, torch.
     }
     if not any(key.startswith(PARTS["encoder."]) for key in found):
         raise CliError(f"{name} holds no HIM policy of this project, so training cannot start from it", FAILURE)
-    # (x - mean) / (std + eps) comes first, where there is a normaliser
+    # (x - mean) / (std + eps) comes first, where there is a normalizer
     users = {
         node.input[0]: node for node in graph.node if node.op_type in ("Sub", "Div") and node.input[1] in constants
     }
