@@ -5,7 +5,8 @@
 
 PhysX solves articulations on one core whatever its number of threads, and Python is on one anyway: a process keeps two
 cores busy and no more. What the processes do is what those of ``torchrun`` do, over gloo; here the user's own process
-is the first of them, so that Ctrl-C, errors and exit codes are what they are with one.
+is the first of them, so that Ctrl-C, errors and exit codes are what they are with one. Isaac Lab's ``train_multigpu``
+starts Isaac Lab's own training, which refuses to be distributed on a CPU.
 """
 
 from __future__ import annotations
