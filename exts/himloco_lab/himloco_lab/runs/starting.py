@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from himloco_rl.models import HIMActor
 
-SAMPLES_KNOWN = 5_000_000
+ASSUMED_SAMPLES = 5_000_000
 """Observations that the file's statistics are taken to come from; it does not say, and those of a new run are few."""
 
 PARTS = {"encoder.": "estimator.encoder.", "mlp.": "mlp.", "terrain_encoder.": "terrain_encoder."}
@@ -24,7 +24,7 @@ PARTS = {"encoder.": "estimator.encoder.", "mlp.": "mlp.", "terrain_encoder.": "
 
 
 def is_exported(path: Path | str) -> bool:
-    """Return whether *path* is called what exported policies are called."""
+    """Return whether *path* has the name of an exported policy, ``*.onnx``."""
     return Path(path).suffix == ".onnx"
 
 
@@ -41,7 +41,7 @@ def find_exported(named: str) -> Path:
 
 
 def check_start(path: Path, task: str, env_cfg: Any, settings: dict[str, Any]) -> None:
-    """Refuse a policy that the task's learner cannot go on with, before a simulation is built.
+    """Refuse a policy that the task's learner cannot start from, before a simulation is built.
 
     Args:
         path: The ONNX file.
@@ -161,6 +161,6 @@ def _read_weights(data: bytes, name: str, eps: float | None) -> dict[str, torch.
             "obs_normalizer._mean": read(minus.input[1]),
             "obs_normalizer._std": deviation,
             "obs_normalizer._var": deviation.square(),
-            "obs_normalizer.count": torch.tensor(SAMPLES_KNOWN),
+            "obs_normalizer.count": torch.tensor(ASSUMED_SAMPLES),
         }
     return found
