@@ -99,7 +99,7 @@ def test_the_same_seed_trains_the_same_policy_bit_for_bit(trained, repository, t
 
 def test_a_runs_curves_can_be_kept(trained, repository, tmp_path):
     _, folder, _ = trained
-    command = [sys.executable, str(repository / "scripts" / "plot_run.py"), str(the_only_run(folder))]
+    command = [sys.executable, str(repository / "tools" / "plot_run.py"), str(the_only_run(folder))]
     result = train(tmp_path, *command, "--out", "kept/curve")
     assert result.returncode == 0, result.stderr[-2000:]
     assert (tmp_path / "kept" / "curve.png").read_bytes().startswith(b"\x89PNG")
