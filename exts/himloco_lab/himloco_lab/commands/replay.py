@@ -138,7 +138,7 @@ def _check_observations(path: Path, task: str, layout: ObservationLayout, env_cf
 def _step(
     vec_env: RslRlVecEnvWrapper, path: Path, dump: dict[str, Any], layout: ObservationLayout, args: argparse.Namespace
 ) -> int:
-    """Make the step, and print the state before it and what it gives."""
+    """Make the step, and print what was before it and after it."""
     from himloco_rl.guards import replay
 
     try:
