@@ -3,7 +3,7 @@
 
 """Measure policies: ``./himloco.sh -p scripts/evaluate.py --task TASK --policy zero random``."""
 
-from _door import enter
+from _launch import launch
 
 if __name__ == "__main__":  # the processes that share out MuJoCo's robots read this file, too
-    raise SystemExit(enter("evaluate"))
+    raise SystemExit(launch("evaluate"))

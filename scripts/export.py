@@ -3,6 +3,6 @@
 
 """Export a policy: ``./himloco.sh -p scripts/export.py --task TASK --checkpoint latest``."""
 
-from _door import enter
+from _launch import launch
 
-raise SystemExit(enter("export"))
+raise SystemExit(launch("export"))

@@ -3,6 +3,6 @@
 
 """List the tasks: ``./himloco.sh -p scripts/list_envs.py``."""
 
-from _door import enter
+from _launch import launch
 
-raise SystemExit(enter("list_envs"))
+raise SystemExit(launch("list_envs"))

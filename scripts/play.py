@@ -3,6 +3,6 @@
 
 """Watch a policy: ``./himloco.sh -p scripts/play.py --task TASK --policy zero --viz viser``."""
 
-from _door import enter
+from _launch import launch
 
-raise SystemExit(enter("play"))
+raise SystemExit(launch("play"))

@@ -3,6 +3,6 @@
 
 """Run a task with random actions: ``./himloco.sh -p scripts/random_agent.py --task TASK``."""
 
-from _door import enter
+from _launch import launch
 
-raise SystemExit(enter("agents", "random"))
+raise SystemExit(launch("agents", "random"))

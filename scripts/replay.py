@@ -3,6 +3,6 @@
 
 """Make a step again that gave NaN: ``./himloco.sh -p scripts/replay.py logs/rsl_rl/.../not_finite_120.pt``."""
 
-from _door import enter
+from _launch import launch
 
-raise SystemExit(enter("replay"))
+raise SystemExit(launch("replay"))

@@ -3,6 +3,6 @@
 
 """Train a HIM policy: ``./himloco.sh -p scripts/train.py --task TASK``."""
 
-from _door import enter
+from _launch import launch
 
-raise SystemExit(enter("train"))
+raise SystemExit(launch("train"))

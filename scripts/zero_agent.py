@@ -3,6 +3,6 @@
 
 """Run a task with zero actions: ``./himloco.sh -p scripts/zero_agent.py --task TASK``."""
 
-from _door import enter
+from _launch import launch
 
-raise SystemExit(enter("agents", "zero"))
+raise SystemExit(launch("agents", "zero"))

@@ -18,8 +18,7 @@ from pathlib import Path
 
 from workspace import ROOT
 
-from himloco_lab.errors import FAILURE, CliError, run_command
-from himloco_lab.setup.parser import Parser
+from himloco_lab.errors import FAILURE, CliError, Parser, run_command
 
 REPOSITORY, WHEELS = "himloco_lab", "wheels"
 """Folders that the joined parts unpack to; ``docker/offline/install.sh`` expects them, too."""

@@ -18,8 +18,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from workspace import ROOT, markdown_table
 
-from himloco_lab.errors import FAILURE, CliError, run_command
-from himloco_lab.setup.parser import Parser
+from himloco_lab.errors import FAILURE, CliError, Parser, run_command
 
 _LONGEST = 60
 """Characters of a license's name; what is longer is a license's text."""

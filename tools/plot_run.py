@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from himloco_lab.errors import FAILURE, CliError, run_command
-from himloco_lab.setup.parser import Parser
+from himloco_lab.errors import FAILURE, CliError, Parser, run_command
 
 CURVES = {
     "length": ("Train/mean_episode_length", "mean episode length [steps]"),

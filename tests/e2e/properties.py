@@ -36,12 +36,12 @@ def complaint_of(function: Callable[[], Any]) -> str | None:
         except SystemExit as error:
             ended = error
     if isinstance(ended, CliError):
-        told = str(ended)
-        assert told.strip(), "an empty complaint"
-        assert "\n" not in told
+        complaint = str(ended)
+        assert complaint.strip(), "an empty complaint"
+        assert "\n" not in complaint
         assert ended.code in (1, 2)
         assert not errors.getvalue(), "a usage of thirty lines before it"
-        return told
+        return complaint
     assert ended is None or not ended.code, f"ended with {ended.code} and without a word"  # 0 is --help's
     return None
 

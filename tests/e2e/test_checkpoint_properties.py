@@ -55,9 +55,9 @@ def outcome_of(path: Path) -> dict[str, Any] | None:
     try:
         return read_checkpoint(path)
     except CheckpointError as error:
-        told = str(error)
-    assert path.name in told and "\n" not in told
-    assert len(told) < 400 + len(str(path))
+        complaint = str(error)
+    assert path.name in complaint and "\n" not in complaint
+    assert len(complaint) < 400 + len(str(path))
     return None
 
 
@@ -166,7 +166,7 @@ def test_what_wants_to_execute_does_not(tmp_path: Path, mark: Path, whole: bytes
 
 
 def _rewrite(path: Path, whole: bytes, changed: dict[str, bytes], only: bool = False) -> None:
-    """Write the archive anew with other parts, whose checksums are right; *only* leaves the tensors out."""
+    """Rewrite the archive with other parts, whose checksums are right; *only* leaves the tensors out."""
     with zipfile.ZipFile(io.BytesIO(whole)) as archive, zipfile.ZipFile(path, "w") as made:
         for info in archive.infolist():
             folder, _, name = info.filename.partition("/")

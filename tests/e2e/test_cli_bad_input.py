@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-import types
 from pathlib import Path
 
 import pytest
 import torch
 
 from himloco_lab.commands import train as training
-from himloco_lab.setup import checks
+from himloco_lab.setup import machine
 
 FLAT = ["--task", "Himloco-G1-Flat-v0"]
 
@@ -26,9 +25,7 @@ def run(monkeypatch, capsys, tmp_path):
     def build(plan, workers):
         pytest.fail("bad input reached the simulation")
 
-    learning = types.ModuleType("himloco_lab.commands.learning")
-    learning.execute = build  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "himloco_lab.commands.learning", learning)
+    monkeypatch.setattr(training, "execute", build)
     monkeypatch.setattr(sys, "argv", ["train.py"])
     monkeypatch.chdir(tmp_path)
 
@@ -211,11 +208,11 @@ def test_a_process_of_a_group_must_be_told(run, monkeypatch):
 
 
 def test_video_where_nothing_can_be_recorded(run, monkeypatch):
-    monkeypatch.setattr(checks.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: None)
     assert "needs the package moviepy" in run(*FLAT, "--video")[1]
-    monkeypatch.setattr(checks.importlib.util, "find_spec", lambda name: name)
-    monkeypatch.setattr(checks.KitLauncher, "is_available", lambda: False)
+    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(machine.KitLauncher, "is_available", lambda: False)
     assert "add --viz newton_gl" in run(*FLAT, "--video")[1]
     assert "'viser' is a streaming visualizer" in run(*FLAT, "--video", "--viz", "viser")[1]
-    monkeypatch.setattr(checks.KitLauncher, "is_available", lambda: True)
+    monkeypatch.setattr(machine.KitLauncher, "is_available", lambda: True)
     assert "--viz none" in run(*FLAT, "--video", "--viz", "none")[1]

@@ -16,8 +16,7 @@ import torch
 from isaaclab_newton.physics import NewtonCfg
 from isaaclab_ov.physics import OvPhysxCfg
 
-from himloco_lab.commands import workers
-from himloco_lab.commands.plan import Plan, plan_run
+from himloco_lab.commands.train import Plan, plan_run
 from himloco_lab.commands.workers import Workers
 from himloco_lab.setup import machine
 
@@ -166,16 +165,17 @@ def test_the_default_number_is_said_in_one_line(plan, capsys, monkeypatch):
     ],
 )
 def test_processes_follow_from_cores_memory_and_robots(plan, monkeypatch, cores, memory, envs, processes):
-    monkeypatch.setattr(workers, "available_cores", lambda: cores)
-    monkeypatch.setattr(workers, "available_memory", lambda: memory)
+    monkeypatch.setattr(machine, "available_cores", lambda: cores)
+    monkeypatch.setattr(machine, "available_memory", lambda: memory)
     result = plan("--num_envs", str(envs))
     assert result.processes == processes
+    assert result.num_envs == envs
     assert result.env_cfg.scene.num_envs * processes == envs
 
 
 def test_processes_can_be_chosen_and_a_viewer_wants_one(plan, monkeypatch):
     assert plan("--num_envs", "8", "--nproc_per_node", "4").processes == 4
-    monkeypatch.setattr(workers, "available_cores", lambda: 8)
+    monkeypatch.setattr(machine, "available_cores", lambda: 8)
     assert plan("--num_envs", "512", "--viz", "viser").processes == 1
 
 
@@ -206,7 +206,7 @@ def test_news_of_a_lost_process_does_not_stop_the_save_that_follows() -> None:
 BLOCKED = """
 import subprocess, sys, threading
 from himloco_lab.commands import workers
-workers.PATIENCE = 1.0
+workers.MAIN_THREAD_TIMEOUT = 1.0
 lost = workers.Workers.__new__(workers.Workers)
 lost._failure, lost._lock, lost._is_asked, lost._closing = None, threading.Lock(), False, False
 output = open(sys.argv[1], "w+b")
@@ -214,7 +214,7 @@ lost._started = [(subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]
 threading.Thread(target=lost._watch, daemon=True).start()
 forever = threading.Lock()
 forever.acquire()
-forever.acquire()  # as deaf as torch that waits for a process to join
+forever.acquire()  # as torch, which hears no interrupt while it waits for a process to join
 """
 
 

@@ -26,7 +26,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from properties import cases, complaint_of, numbers, values, words
 
-from himloco_lab.commands.plan import Plan, plan_run
+from himloco_lab.commands.train import Plan, plan_run
 from himloco_lab.setup import arguments, overrides
 
 TASK, AGENT = "Himloco-G1-Flat-v0", "rsl_rl_cfg_entry_point"
@@ -107,9 +107,9 @@ def test_any_command_line_is_parsed_or_refused(name: str, data: st.DataObject) -
 def test_a_whole_number_is_taken_exactly_within_its_bounds(
     name: str, flag: str, least: int, greatest: int, number: int
 ) -> None:
-    told = complaint_of(lambda: arguments.parse(parser_of(name), [f"--{flag}={number}"]))
-    assert (told is None) == (least <= number <= greatest)
-    assert told is None or (flag in told and str(number) in told)
+    complaint = complaint_of(lambda: arguments.parse(parser_of(name), [f"--{flag}={number}"]))
+    assert (complaint is None) == (least <= number <= greatest)
+    assert complaint is None or (flag in complaint and str(number) in complaint)
 
 
 # --- overrides ---
@@ -199,9 +199,9 @@ def test_any_override_is_checked_or_refused(quick: None, trees: dict[str, Any], 
         place = data.draw(st.integers(0, len(key) - 1))
         key = key[:place] + data.draw(st.text(string.ascii_letters + "._-[]", max_size=2)) + key[place + 1 :]
     text = data.draw(literals)
-    told = complaint_of(lambda: overrides.check_overrides(TASK, AGENT, [f"{key}={text}"]))
-    if told is not None:
-        assert key in told
+    complaint = complaint_of(lambda: overrides.check_overrides(TASK, AGENT, [f"{key}={text}"]))
+    if complaint is not None:
+        assert key in complaint
     elif key in keys:
         node: Any = trees
         for part in key.split("."):
@@ -220,9 +220,9 @@ def test_any_override_is_checked_or_refused(quick: None, trees: dict[str, Any], 
     text=values | st.sampled_from(["ovphysx", "newton_mjwarp"]),
 )
 def test_any_preset_exists_or_is_refused(quick: None, selector: str, text: str) -> None:
-    told = complaint_of(lambda: overrides.check_overrides(TASK, AGENT, [f"{selector}={text}"]))
+    complaint = complaint_of(lambda: overrides.check_overrides(TASK, AGENT, [f"{selector}={text}"]))
     known = {"ovphysx", "physx", "newton_mjwarp", "isaacsim_physx"}
-    if told is None and selector == "physics":
+    if complaint is None and selector == "physics":
         assert {part.strip() for part in text.split(",") if part.strip()} <= known
 
 
@@ -241,8 +241,8 @@ def test_a_plan_is_what_was_asked_for(tmp_path: Path, data: st.DataObject) -> No
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["train.py"])
         patch.chdir(tmp_path)
-        told = complaint_of(lambda: plans.append(plan_run(argv)))
-    assert (told is None) == (decimation > 0)
+        complaint = complaint_of(lambda: plans.append(plan_run(argv)))
+    assert (complaint is None) == (decimation > 0)
     for plan in plans:
         assert plan.env_cfg.decimation == decimation
         assert plan.env_cfg.scene.num_envs == wanted["num_envs"]

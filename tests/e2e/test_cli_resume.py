@@ -18,13 +18,11 @@ from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg
 from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage] - its documented place
 
-from himloco_lab.commands.learning import _check_checkpoint
-from himloco_lab.commands.plan import Plan, plan_run
+from himloco_lab.commands.train import Plan, check_checkpoint, plan_run
 from himloco_lab.errors import CliError
 from himloco_lab.runs.loading import build_runner
-from himloco_lab.runs.restarts import earlier_checkpoint, remember_folder
-from himloco_lab.runs.run_folder import claim, write_configs
-from himloco_lab.setup.checks import check_shared_memory
+from himloco_lab.runs.run_folder import claim, earlier_checkpoint, remember_folder, write_configs
+from himloco_lab.setup.machine import check_shared_memory
 from himloco_lab.tasks.velocity.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg
 
 FLAT, ROUGH = "Himloco-G1-Flat-v0", "Himloco-G1-Rough-v0"
@@ -80,7 +78,7 @@ def test_resume_goes_on_in_the_same_folder_or_starts_a_run(
     plan = planned(*flags)
     assert plan.resume_path is not None and plan.resume_path.parent == run
     assert plan.continues is same_folder
-    assert _check_checkpoint(plan) == iterations
+    assert check_checkpoint(plan) == iterations
 
 
 def test_another_tasks_run_is_not_continued(run: Path) -> None:
@@ -92,18 +90,18 @@ def test_another_tasks_run_is_not_continued(run: Path) -> None:
 def test_what_does_not_fit_is_named_before_the_simulation(run: Path) -> None:
     path = str(run / "model_59.pt")
     with pytest.raises(CliError, match=rf"does not fit {ROUGH}: observation group 'critic' has 'height_scan' only"):
-        _check_checkpoint(planned("--checkpoint", path, task=ROUGH))
+        check_checkpoint(planned("--checkpoint", path, task=ROUGH))
     with pytest.raises(
         CliError,
         match=rf"layer mlp\.2\.weight of the actor has shape \[128, 256\] there and \[64, 256\] here \(it was made with"
         rf" {FLAT}\)",
     ):
-        _check_checkpoint(planned("--checkpoint", path, "agent.actor.hidden_dims=[256,64,128]"))
+        check_checkpoint(planned("--checkpoint", path, "agent.actor.hidden_dims=[256,64,128]"))
     with pytest.raises(CliError, match=r"group 'policy' has 6 frames there and 3 here"):
-        _check_checkpoint(planned("--checkpoint", path, "env.observations.policy.history_length=3"))
+        check_checkpoint(planned("--checkpoint", path, "env.observations.policy.history_length=3"))
     torch.save({"model": torch.zeros(3)}, path)
     with pytest.raises(CliError, match=r"model_59\.pt is no checkpoint of rsl_rl: it holds model, but no actor_state"):
-        _check_checkpoint(planned("--checkpoint", path))
+        check_checkpoint(planned("--checkpoint", path))
 
 
 def test_physx_without_shared_memory_says_so(run: Path) -> None:
@@ -146,7 +144,7 @@ def test_what_torchrun_starts_again_goes_on_to_the_end_it_had(
     plan = planned(*flags)
     assert plan.resume_path == run / "model_59.pt" and plan.continues
     assert f"it goes on in {run}" in capsys.readouterr().out
-    assert _check_checkpoint(plan) == 40  # of the 100 that it was started with
+    assert check_checkpoint(plan) == 40  # of the 100 that it was started with
     (run / "model_59.pt").write_bytes(b"half a file")
     assert planned(*flags).resume_path == run / "model_0.pt"
     monkeypatch.setenv("RANK", "1")
@@ -161,7 +159,7 @@ def test_a_run_that_lost_a_process_at_its_very_end_makes_no_more(run: Path, torc
     contents = torch.load(run / "model_59.pt", weights_only=True)
     torch.save(contents | {"total_iterations": 60}, run / "model_59.pt")
     remember_folder(run)
-    assert _check_checkpoint(planned("--distributed", "--max_iterations", "60")) == 0
+    assert check_checkpoint(planned("--distributed", "--max_iterations", "60")) == 0
 
 
 def test_without_torchrun_nothing_is_remembered(run: Path) -> None:

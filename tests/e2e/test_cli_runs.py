@@ -13,7 +13,8 @@ import torch
 from isaaclab_rl.entrypoints.common import write_run_manifest
 
 from himloco_lab.errors import CliError
-from himloco_lab.runs.checkpoints import find_checkpoint, find_resumed_checkpoint, make_run_folder
+from himloco_lab.runs.checkpoints import find_checkpoint, find_resumed_checkpoint
+from himloco_lab.runs.run_folder import make_run_folder
 
 TASK = {"task": "Himloco-G1-Flat-v0", "agent_entry": "rsl_rl_cfg_entry_point"}
 DEFAULT = "model_.*.pt"  # Isaac Lab's default of load_checkpoint

@@ -51,8 +51,8 @@ def test_any_record_of_a_run_is_read_or_refused(tmp_path: Path, content: bytes) 
 @given(text=st.one_of(values, st.from_regex(r"[0-9]{1,18}[KMGkmgT]?i?B?", fullmatch=True)))
 def test_any_part_size_is_a_number_of_bytes_or_refused(text: str) -> None:
     sizes: list[int] = []
-    told = complaint_of(lambda: sizes.append(part_size(text)))
-    assert (told is None) == (len(sizes) == 1)
+    complaint = complaint_of(lambda: sizes.append(part_size(text)))
+    assert (complaint is None) == (len(sizes) == 1)
     digits = re.match(r"\s*([0-9]+)", text)
     for size in sizes:
         assert digits is not None

@@ -16,7 +16,7 @@ from isaaclab.utils import to_dict
 from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg
 from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version
 
-from himloco_lab.commands import learning
+from himloco_lab.commands.train import learn
 from himloco_lab.errors import CliError
 from himloco_lab.runs.loading import build_runner, load_checkpoint
 from himloco_lab.tasks.velocity.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg
@@ -61,5 +61,5 @@ def test_nan_in_an_observation_ends_a_training_with_its_name(tmp_path: Path) -> 
     with pytest.raises(
         CliError, match=r"'base_ang_vel' of group 'policy' \(shape \[4, 456\]\).*environment 3"
     ) as error:
-        learning._learn(plan, build(Broken(4)), tmp_path, None)
+        learn(plan, build(Broken(4)), tmp_path, 1)
     assert "\n" not in str(error.value) and error.value.code == 1

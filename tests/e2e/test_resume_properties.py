@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Whatever a checkpoint or a dump holds: it is gone on with, as --resume does it, or it is refused in one line."""
+"""Whatever a checkpoint or a dump holds: training continues from it, as with --resume, or it is refused in one line."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from properties import cases, complaint_of, words
 
-from himloco_lab.commands import learning
 from himloco_lab.commands.replay import read_dump
+from himloco_lab.commands.train import learn
 from himloco_lab.runs.checkpoints import read
-from himloco_lab.runs.fitting import check_fit
-from himloco_lab.runs.loading import build_runner, load_checkpoint
+from himloco_lab.runs.loading import build_runner, check_fit, load_checkpoint
 from himloco_lab.runs.run_folder import iterations_left
 from himloco_rl.checkpoints import read_checkpoint
 
@@ -86,7 +85,7 @@ def resume(path: Path) -> None:
     runner = build_runner(DummyEnv(4), settings(), None, "cpu")
     load_checkpoint(runner, path, TASK, None)
     plan: Any = SimpleNamespace(agent_cfg=agent, rank=0)
-    assert learning._learn(plan, runner, path.parent, None, 1) == 0
+    assert learn(plan, runner, path.parent, 1) == 0
 
 
 tensors = st.builds(
@@ -113,7 +112,7 @@ junk = st.one_of(
 
 
 class Changed(dict[Any, Any]):
-    """Contents that tell in a failing test what is different in them, and not all that they hold."""
+    """Contents whose representation in a failing test is what is different in them, not all that they hold."""
 
     note = ""
 
@@ -160,9 +159,9 @@ def test_a_training_goes_on_from_any_checkpoint_or_says_why_not(
 ) -> None:
     path = tmp_path / "model_1.pt"
     torch.save(dict(data.draw(changed(read_checkpoint(whole)))), path)
-    told = complaint_of(lambda: resume(path))
-    numbers_too_large = told is not None and ("is not finite" in told or "learning has diverged" in told)
-    assert told is None or path.name in told or numbers_too_large
+    complaint = complaint_of(lambda: resume(path))
+    numbers_too_large = complaint is not None and ("is not finite" in complaint or "learning has diverged" in complaint)
+    assert complaint is None or path.name in complaint or numbers_too_large
 
 
 def test_a_training_goes_on_from_what_was_not_changed(whole: Path) -> None:
@@ -175,7 +174,7 @@ def test_any_dump_is_read_or_refused(tmp_path: Path, dump: dict[str, Any], data:
     path = tmp_path / "not_finite_3.pt"
     torch.save(dict(data.draw(changed(dump))), path)
     read_whole: list[dict[str, Any]] = []
-    told = complaint_of(lambda: read_whole.append(read_dump(path)[0]))
-    assert told is None or path.name in told
+    complaint = complaint_of(lambda: read_whole.append(read_dump(path)[0]))
+    assert complaint is None or path.name in complaint
     for found in read_whole:
         assert 0 <= int(found["environments"].min()) <= int(found["environments"].max()) < len(found["actions"])

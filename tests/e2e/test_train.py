@@ -128,8 +128,8 @@ def test_the_newest_checkpoint_exports_and_the_files_agree(trained, repository):
     assert [list(i.shape) for i in session.get_inputs()] == [[1, manifest["input"]["width"]]] == [[1, 456]]
     assert manifest["task"] == task
     assert manifest["action"]["scale"] == 0.25
-    assert manifest["action"]["delay_steps"] == [0, 3]  # facts 4.9
-    # facts 4.3: left leg -0.1, 0, 0, 0.3, -0.2, 0, and the right one alike
+    assert manifest["action"]["delay_steps"] == [0, 3]
+    # HomieRL's default angles, left leg -0.1, 0, 0, 0.3, -0.2, 0, and the right one alike
     assert manifest["action"]["offset"] == pytest.approx([-0.1, 0.0, 0.0, 0.3, -0.2, 0.0] * 2)
     terms = {term["name"]: term for term in manifest["observation"]["terms"]}
     assert [(name, term["width"]) for name, term in terms.items()] == [
@@ -142,7 +142,7 @@ def test_the_newest_checkpoint_exports_and_the_files_agree(trained, repository):
     assert [joint["driven_by"] for joint in joints.values()] == ["policy"] * 12 + ["command"] * 15
     assert joints["left_knee_joint"]["stiffness"] == 150.0
     assert joints["left_ankle_pitch_joint"]["effort_limit"] == 35.0
-    # the task's own ranges (facts 4.4), not those of a curriculum that has just begun
+    # the task's own ranges, not those of a curriculum that has just begun
     assert manifest["command"]["height"] == [0.24, 0.74]
     assert manifest["command"]["lin_vel_x"] == [-0.8, 1.2]
 
@@ -234,7 +234,7 @@ def children(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return [child for child in found if any(part.endswith("train.py") for part in child.cmdline())]
 
 
-def test_control_c_saves_what_was_learnt(repository, tmp_path):
+def test_control_c_saves_what_was_learned(repository, tmp_path):
     code, output = interrupted_training(repository, tmp_path, lambda process: process.send_signal(signal.SIGINT))
     assert code == 130, output[-3000:]
     assert "Traceback" not in output

@@ -60,7 +60,7 @@ def test_it_acts_as_the_file_while_the_critic_learns(repository: Path, tmp_path:
     with torch.no_grad():
         acted = actor(obs).numpy()
     assert np.abs(wanted).max() > 1.0
-    # the observations' statistics have gone on for two iterations
+    # the observations' statistics were updated for two iterations
     np.testing.assert_allclose(acted, wanted, atol=5e-3 * np.abs(wanted).max())
     assert torch.equal(saved["actor_state_dict"]["distribution.std_param"], torch.full((12,), 0.3))
 

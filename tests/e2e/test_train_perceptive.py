@@ -34,6 +34,6 @@ def test_a_policy_that_sees_the_ground_trains(repository, tmp_path):
     result = train(tmp_path, sys.executable, script, "--task", "Himloco-G1-Rough-Perceptive-v0", *SMALL[2:4])
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-3000:]
     (scan,) = yaml.safe_load((run / "exported" / "policy.yaml").read_text())["observation"]["extra"]
-    assert (scan["width"], scan["scale"], scan["offset"], scan["clip"]) == (187, 5.0, 0.5, [-1.0, 1.0])  # facts 4.9
+    assert (scan["width"], scan["scale"], scan["offset"], scan["clip"]) == (187, 5.0, 0.5, [-1.0, 1.0])
     assert scan["points"][0] == pytest.approx([-0.8, -0.5]) and scan["points"][1] == pytest.approx([-0.7, -0.5])
     assert sim2sim.main(["--policy", str(run / "exported"), "--terrain", "stairs", "--duration", "1"]) == 0

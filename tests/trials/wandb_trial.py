@@ -29,7 +29,7 @@ from typing import Any
 import psutil
 import torch
 
-from himloco_lab.commands.learning import _learn
+from himloco_lab.commands.train import learn
 from himloco_lab.errors import run_command
 from himloco_rl.runners import HIMOnPolicyRunner
 
@@ -134,7 +134,7 @@ def train(folder: Path) -> int:
     runner = HIMOnPolicyRunner(SlowEnv(), cfg, str(folder), "cpu")
     agent = SimpleNamespace(max_iterations=ITERATIONS, init_at_random_ep_len=False)
     plan: Any = SimpleNamespace(agent_cfg=agent, rank=0)
-    return _learn(plan, runner, folder, None)
+    return learn(plan, runner, folder, ITERATIONS)
 
 
 def main() -> int:

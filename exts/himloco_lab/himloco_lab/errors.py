@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import os
 import sys
 from collections.abc import Callable, Iterable
+from typing import NoReturn
 
 USAGE = 2
 """Exit code of a command line that cannot be right, as argparse has it."""
@@ -17,12 +19,11 @@ FAILURE = 1
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells report it."""
 STOPPED = 128
-"""Exit code of a training that a signal ended and that has saved, less the signal's number: 130 after Ctrl-C, 143 after
-SIGTERM."""
+"""Exit code of a training that saved after a signal, less the signal's number: 130 for Ctrl-C, 143 for SIGTERM."""
 
 
 class CliError(SystemExit):
-    """A mistake the user can mend, told in one sentence that names the culprit, the value seen and the remedy.
+    """A mistake that the user can correct, in one sentence that names the culprit, the value seen and the remedy.
 
     It is a :class:`SystemExit` because Isaac Lab's ``launch_simulation`` closes the simulation quietly for those and
     prints a traceback for every other exception.
@@ -36,16 +37,24 @@ class CliError(SystemExit):
         return self.message
 
 
-_ABRUPTLY: list[str] = []
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one line and name the way out."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise a :class:`CliError`, where argparse would print thirty lines of usage first."""
+        raise CliError(f"{message}; {self.prog} --help shows what there is")
+
+
+_reasons_to_end_abruptly: list[str] = []
 
 
 def end_abruptly(reason: str) -> None:
-    """Let :func:`run_command` end this process without waiting for what others have asked to run at its end.
+    """Let :func:`run_command` end this process without running exit handlers.
 
     Args:
-        reason: What would be waited for.
+        reason: What an exit handler would wait for.
     """
-    _ABRUPTLY.append(reason)
+    _reasons_to_end_abruptly.append(reason)
 
 
 def run_command(command: Callable[[list[str]], int | None], argv: list[str] | None = None) -> int:
@@ -59,7 +68,7 @@ def run_command(command: Callable[[list[str]], int | None], argv: list[str] | No
         The exit code: 0, :data:`USAGE`, :data:`FAILURE` or :data:`INTERRUPTED`.
     """
     code = _outcome(command, sys.argv[1:] if argv is None else argv)
-    if _ABRUPTLY:
+    if _reasons_to_end_abruptly:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -67,7 +76,7 @@ def run_command(command: Callable[[list[str]], int | None], argv: list[str] | No
 
 
 def _outcome(command: Callable[[list[str]], int | None], argv: list[str]) -> int:
-    """Run *command*, tell what was wrong in one line, and return the exit code."""
+    """Run *command*, print what was wrong in one line, and return the exit code."""
     try:
         return command(argv) or 0
     except CliError as error:

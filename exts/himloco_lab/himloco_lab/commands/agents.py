@@ -1,7 +1,11 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""``scripts/zero_agent.py`` and ``scripts/random_agent.py``: a task without a policy, to see it run and how fast."""
+"""``scripts/zero_agent.py`` and ``scripts/random_agent.py``: a task without a policy, to see it run and how fast.
+
+The actions are those of Isaac Lab's agents. Their loop, ``simple_agents.run``, is not called: it opens a window by
+default, builds the task's 4096 environments on a CPU as well, and measures no speed.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +30,8 @@ from isaaclab_rl.entrypoints.simple_agents import create_random_action_policy, c
 from himloco_lab.errors import run_command
 from himloco_lab.runs.checkpoints import log_root
 from himloco_lab.setup.arguments import agent_parser, parse
-from himloco_lab.setup.checks import check_configs, check_launch, check_video
-from himloco_lab.setup.machine import apply_device, apply_num_envs
-from himloco_lab.setup.overrides import resolve_configs
+from himloco_lab.setup.machine import apply_device, check_launch, check_video, choose_num_envs
+from himloco_lab.setup.overrides import check_configs, resolve_configs
 from himloco_lab.setup.registry import find_task
 
 _POLICIES = {"zero": create_zero_action_policy, "random": create_random_action_policy}
@@ -46,7 +49,7 @@ def _run(policy: str, argv: list[str]) -> None:
     env_cfg, _ = resolve_configs(args.task, None, overrides)
     apply_env_overrides(args, env_cfg, apply_device=False)
     apply_device(args, overrides, env_cfg)
-    apply_num_envs(args, overrides, env_cfg)
+    env_cfg.scene.num_envs = choose_num_envs(args, overrides, env_cfg)
     check_configs(env_cfg, None)
     check_video(env_cfg, args)
     env_cfg.seed = _SEED if env_cfg.seed is None else env_cfg.seed
@@ -60,11 +63,11 @@ def _run(policy: str, argv: list[str]) -> None:
     with launch_simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
         env = gym.make(args.task, cfg=env_cfg)
         cleanup.callback(lambda: close_env(env))
-        _play(env, policy, min(limits, default=None))
+        _step(env, policy, min(limits, default=None))
 
 
-def _play(env: gym.Env, policy: str, max_steps: int | None) -> None:
-    """Step *env* under *policy* for *max_steps* steps, or until a viewer closes or Ctrl-C, and say how it went."""
+def _step(env: gym.Env, policy: str, max_steps: int | None) -> None:
+    """Step *env* under *policy* for *max_steps* steps, or until a viewer closes or Ctrl-C, and print the speed."""
     length = f"{max_steps} steps" if max_steps is not None else "until Ctrl-C"
     print(f"[INFO] {policy} actions of shape {env.action_space.shape}, {length}")
     torch.manual_seed(_SEED)

@@ -17,7 +17,7 @@ from himloco_lab.commands.evaluation_plan import Unit
 from himloco_lab.evaluation.conditions import make_nominal
 from himloco_lab.runs.checkpoints import recorded_agent
 from himloco_lab.runs.loading import check_policy, open_any, open_env, velocity_estimate
-from himloco_lab.setup.checks import check_launch
+from himloco_lab.setup.machine import check_launch
 
 
 def measure_in_env(args: argparse.Namespace, unit: Unit, bar: Progress) -> dict[str, Any]:

@@ -18,9 +18,8 @@ from himloco_lab.robots.policy_layout import HEIGHT
 from himloco_lab.runs.checkpoints import find_checkpoint, log_root, recorded_agent
 from himloco_lab.runs.loading import check_policy, policy_file
 from himloco_lab.setup.arguments import OLDEST_FIRST, check_history
-from himloco_lab.setup.checks import check_configs, check_launch
-from himloco_lab.setup.machine import apply_device, check_num_envs
-from himloco_lab.setup.overrides import resolve_configs
+from himloco_lab.setup.machine import apply_device, check_launch, check_num_envs
+from himloco_lab.setup.overrides import check_configs, resolve_configs
 
 if TYPE_CHECKING:
     from himloco_lab.evaluation.robustness import Condition

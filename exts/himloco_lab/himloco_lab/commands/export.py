@@ -16,9 +16,8 @@ from himloco_lab.errors import FAILURE, CliError, run_command
 from himloco_lab.runs.checkpoints import find_checkpoint, log_root, recorded_agent
 from himloco_lab.runs.loading import check_policy, load_runner, open_env
 from himloco_lab.setup.arguments import export_parser, parse
-from himloco_lab.setup.checks import check_configs, check_launch
-from himloco_lab.setup.machine import apply_device
-from himloco_lab.setup.overrides import resolve_configs
+from himloco_lab.setup.machine import apply_device, check_launch
+from himloco_lab.setup.overrides import check_configs, resolve_configs
 from himloco_lab.setup.registry import find_task
 
 if TYPE_CHECKING:

@@ -1,7 +1,11 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""``scripts/list_envs.py``: the tasks of this repository, or all that are installed."""
+"""``scripts/list_envs.py``: the tasks of this repository, or all that are installed.
+
+Isaac Lab's ``isaaclab list_envs`` lists them, too, but does not name the learners' configurations, takes no
+``--keyword`` of other case, prints an empty table for an unknown one, and always loads torch.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,8 @@ import io
 
 from gymnasium.envs.registration import EnvSpec
 
-from himloco_lab.errors import CliError, run_command, suggestion
-from himloco_lab.setup.parser import Parser
-from himloco_lab.setup.registry import himloco_tasks
+from himloco_lab.errors import CliError, Parser, run_command, suggestion
+from himloco_lab.setup.registry import himloco_tasks, installed_tasks
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,7 +31,8 @@ def _list(argv: list[str]) -> None:
         "--no_presets", action="store_true", help="Leave the physics presets out, which takes no simulator."
     )
     args = parser.parse_args(argv)
-    specs = _all_tasks() if args.all else himloco_tasks()
+    specs = installed_tasks() if args.all else himloco_tasks()
+    specs = [spec for spec in specs if not spec.kwargs.get("deprecated")]
     shown = [spec for spec in specs if args.keyword.lower() in spec.id.lower()]
     if not shown:
         raise CliError(
@@ -36,16 +40,6 @@ def _list(argv: list[str]) -> None:
         )
     columns = ["task", "environment", "learner"] + ([] if args.no_presets else ["physics="])
     print(format_table(columns, [_row(spec, presets=not args.no_presets) for spec in shown]))
-
-
-def _all_tasks() -> list[EnvSpec]:
-    import isaaclab_tasks  # noqa: F401
-    from isaaclab.cli import load_external_tasks
-
-    from himloco_lab.setup.registry import isaac_tasks
-
-    load_external_tasks()
-    return sorted((spec for spec in isaac_tasks() if not spec.kwargs.get("deprecated")), key=lambda spec: spec.id)
 
 
 def _row(spec: EnvSpec, *, presets: bool) -> list[str]:
@@ -56,7 +50,7 @@ def _row(spec: EnvSpec, *, presets: bool) -> list[str]:
         from isaaclab_tasks.utils.preset_cli import enumerate_task_presets
         from isaaclab_tasks.utils.preset_target import PresetTarget
 
-        with contextlib.redirect_stdout(io.StringIO()):  # Isaac Lab tells of every class it instantiates
+        with contextlib.redirect_stdout(io.StringIO()):  # Isaac Lab prints every class it instantiates
             found = enumerate_task_presets(spec.id)
         row.append("?" if found is None else ", ".join(found[PresetTarget.PHYSICS]) or "-")
     return row

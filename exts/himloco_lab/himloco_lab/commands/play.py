@@ -27,9 +27,8 @@ from himloco_lab.robots.policy_layout import HEIGHT
 from himloco_lab.runs.checkpoints import find_checkpoint, log_root, recorded_agent
 from himloco_lab.runs.loading import check_policy, open_any, open_env, policy_file
 from himloco_lab.setup.arguments import check_history, parse, play_parser
-from himloco_lab.setup.checks import check_configs, check_display, check_launch, check_video
-from himloco_lab.setup.machine import apply_device, check_num_envs
-from himloco_lab.setup.overrides import resolve_configs
+from himloco_lab.setup.machine import apply_device, check_display, check_launch, check_num_envs, check_video
+from himloco_lab.setup.overrides import check_configs, resolve_configs
 from himloco_lab.setup.registry import find_task
 
 SEED = 42

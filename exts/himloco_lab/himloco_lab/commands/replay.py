@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""``scripts/replay.py``: the step again after which a training found NaN and ended."""
+"""``scripts/replay.py``: repeat the step after which a training found NaN and ended."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Any
 from isaaclab_rl.entrypoints.common import set_hydra_args
 
 from himloco_lab.commands.list_envs import format_table
-from himloco_lab.errors import FAILURE, CliError, run_command
+from himloco_lab.errors import FAILURE, CliError, Parser, run_command
 from himloco_lab.runs.checkpoints import read
-from himloco_lab.setup.arguments import AGENT_ENTRY, add_launcher_flags, parse
-from himloco_lab.setup.checks import check_configs, check_launch
-from himloco_lab.setup.machine import apply_device
-from himloco_lab.setup.overrides import resolve_configs
-from himloco_lab.setup.parser import Parser
+from himloco_lab.setup.arguments import add_launcher_flags, add_task_flags, parse
+from himloco_lab.setup.machine import apply_device, check_launch
+from himloco_lab.setup.overrides import check_configs, resolve_configs
 from himloco_lab.setup.registry import find_task
 
 if TYPE_CHECKING:
@@ -28,31 +26,27 @@ if TYPE_CHECKING:
 
     from himloco_rl.observations import ObservationLayout
 
-AGAIN = 3
+STILL_NOT_FINITE = 3
 """Exit code when the step is not finite this time either."""
-_NAME = re.compile(r"not_finite_(\d+)\.pt")
+_DUMP_NAME = re.compile(r"not_finite_(\d+)\.pt")
 
 
 def replay_parser() -> Parser:
     """Return the parser of ``scripts/replay.py``."""
-    parser = Parser(description="Make the step again after which a training found NaN, and say what comes of it.")
+    parser = Parser(description="Repeat the step after which a training found NaN, and print what it gives.")
     parser.add_argument(
         "dump", metavar="FILE", help="not_finite_<iteration>.pt of a run, or the run's folder (its newest)."
     )
-    parser.add_argument("--task", type=str, default=None, help="Name of the task; the file's own when omitted.")
-    parser.add_argument("--agent", type=str, default=AGENT_ENTRY, help="Key of the learner's configuration.")
+    add_task_flags(parser, task_help="Name of the task; the file's own when omitted.")
     parser.add_argument(
         "--seed", type=int, default=None, help="Seed of ground, masses and noise; that of the training when omitted."
-    )
-    parser.add_argument(
-        "--disable_fabric", action="store_true", default=False, help="Disable fabric and use USD I/O operations."
     )
     add_launcher_flags(parser)
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Replay as *argv* says; return 0 if the step is finite this time, :data:`AGAIN` if not."""
+    """Replay as *argv* says; return 0 if the step is finite this time, :data:`STILL_NOT_FINITE` if not."""
     return run_command(_replay, argv)
 
 
@@ -62,7 +56,7 @@ def _replay(argv: list[str]) -> int:
     dump, layout = read_dump(path)
     made_with = dump.get("made_with")
     made_with = made_with if isinstance(made_with, dict) else {}
-    args.task = find_task(args.task or _told(path, made_with), args.agent).id
+    args.task = find_task(args.task or _recorded_task(path, made_with), args.agent).id
     env_cfg, agent_cfg = resolve_configs(args.task, args.agent, overrides)
     seed = made_with.get("seed") if args.seed is None else args.seed
     env_cfg.seed = seed if isinstance(seed, int) and 0 <= seed < 2**32 else 0
@@ -88,20 +82,20 @@ def _replay(argv: list[str]) -> int:
 
 
 def _find(named: str) -> Path:
-    """The file itself, or the newest one of a folder."""
+    """Return the file itself, or the newest dump of a folder."""
     path = Path(named).expanduser()
     if not path.is_dir():
         if not path.exists():
             raise CliError(f"{named}: no such file; name a not_finite_<iteration>.pt, or a run's folder", FAILURE)
         return path
-    found = [(int(match[1]), file) for file in path.iterdir() if (match := _NAME.fullmatch(file.name))]
+    found = [(int(match[1]), file) for file in path.iterdir() if (match := _DUMP_NAME.fullmatch(file.name))]
     if not found:
         raise CliError(f"{named}: no not_finite_<iteration>.pt in this folder: no NaN ended this run", FAILURE)
     return max(found)[1]
 
 
 def read_dump(path: Path) -> tuple[dict[str, Any], ObservationLayout]:
-    """Return what a dump holds, and the observations it tells of.
+    """Return what a dump holds, and the layout of its observations.
 
     Raises:
         CliError: If it is none, does not hold together, or is not of one of Isaac Lab's environments.
@@ -125,16 +119,16 @@ def read_dump(path: Path) -> tuple[dict[str, Any], ObservationLayout]:
     return dump, layout
 
 
-def _told(path: Path, made_with: dict[str, Any]) -> str:
+def _recorded_task(path: Path, made_with: dict[str, Any]) -> str:
     task = made_with.get("task")
     if not isinstance(task, str):
-        raise CliError(f"--task is missing: {path} does not tell which task it is of")
+        raise CliError(f"--task is missing: {path} does not say which task it is of")
     return task
 
 
 def _check_observations(path: Path, task: str, layout: ObservationLayout, env_cfg: Any, agent_cfg: Any) -> None:
     """Refuse another task's dump before anything is built."""
-    from himloco_lab.runs.fitting import terms_differ
+    from himloco_lab.runs.loading import terms_differ
 
     difference = terms_differ(layout, env_cfg, agent_cfg.obs_groups)
     if difference:
@@ -165,11 +159,11 @@ def _step(
         print("[INFO] Again: every observation and reward is finite")
         return 0
     print(f"[INFO] Again, {len(replayed.broken)} of {number}: {replayed.message}")
-    return AGAIN
+    return STILL_NOT_FINITE
 
 
 def _robots(vec_env: RslRlVecEnvWrapper, dump: dict[str, Any], broken: list[int]) -> tuple[list[str], list[list[str]]]:
-    """What each robot was like before the step, and whether it came to the same."""
+    """Return columns and rows: each robot's state before the step, and whether the step is finite this time."""
     (name, robot), *_ = dump["state"]["scene"]["articulation"].items()
     joints = vec_env.unwrapped.scene[name].joint_names
     columns = [

@@ -1,17 +1,17 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""One run on all cores: on a CPU with many of them the robots are shared out to processes that learn together.
+"""One run on all cores of a CPU: the environments are shared by processes that learn together.
 
 PhysX solves articulations on one core whatever its number of threads, and Python is on one anyway: a process keeps two
 cores busy and no more. What the processes do is what those of ``torchrun`` do, over gloo; here the user's own process
-is the first of them, so that Ctrl-C, errors and exit codes are what they are with one.
+is the first of them, so that Ctrl-C, errors and exit codes are what they are with one. Isaac Lab's ``train_multigpu``
+starts Isaac Lab's own training, which refuses to be distributed on a CPU.
 """
 
 from __future__ import annotations
 
 import _thread
-import argparse
 import os
 import socket
 import subprocess
@@ -19,68 +19,24 @@ import sys
 import tempfile
 import threading
 import time
-from typing import IO, Any
+from typing import IO
 
-from himloco_lab.errors import FAILURE, CliError
-from himloco_lab.setup.machine import available_cores, available_memory
+from himloco_lab.errors import FAILURE
+from himloco_lab.setup.machine import WORKER_VARIABLE, available_cores
 
-CORES = 2
-"""Cores for each process. Two processes on two cores are up to a third faster than one
-(docs/benchmarks.md), with twice the memory; how more of them share many cores is not measured."""
-LEAST_ENVS = 128
-"""Environments of one process below which a further process is not worth its memory: what Python does in a step takes
-30 ms for 64 robots and 40 ms for 128 [measured]."""
-MEMORY = 2 * 1024**3
-"""Memory that a process is given before it is started [B]: 1.2 to 2 GB were measured with 64 to 256 robots."""
-PATIENCE = 45.0
-"""Seconds in which the main thread must have heard of a worker's end."""
-_MARK = "HIMLOCO_WORKER"
-"""Environment variable that tells a process that another one started it."""
-
-
-def choose_processes(args: argparse.Namespace, env_cfg: Any) -> int:
-    """Return how many processes the run is shared out to: what ``--nproc_per_node`` says, or what the machine carries.
-
-    Args:
-        args: The command line.
-        env_cfg: The environment's configuration, device and number of environments decided.
-
-    Raises:
-        CliError: If the number does not suit the device, the launcher or the number of environments.
-    """
-    wanted, envs = args.nproc_per_node, env_cfg.scene.num_envs
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        if wanted not in (None, 1):
-            raise CliError(f"--nproc_per_node {wanted}: give it to torchrun, which started this process, not to both")
-        return 1
-    if env_cfg.sim.device != "cpu":
-        if wanted not in (None, 1):
-            raise CliError(
-                f"--nproc_per_node {wanted}: shares out CPU cores only; for GPUs use torchrun --nproc_per_node {wanted}"
-                " with --distributed"
-            )
-        return 1
-    if wanted is not None:
-        if envs % wanted:
-            raise CliError(f"--nproc_per_node {wanted}: cannot share out --num_envs {envs} evenly; use a divisor")
-        return wanted
-    if args.visualizer or args.video or args.distributed:  # one process has all there is to see
-        return 1
-    most = min(available_cores() // CORES, envs // LEAST_ENVS, available_memory() // MEMORY)
-    return next((count for count in range(most, 1, -1) if envs % count == 0), 1)
+MAIN_THREAD_TIMEOUT = 45.0
+"""Seconds in which the main thread must have noticed a worker's end."""
 
 
 class Workers:
     """The further processes of a run. They end when this one does, however it ends: they watch their standard input."""
 
-    def __init__(self, argv: list[str], processes: int, seed: int, num_envs: int) -> None:
+    def __init__(self, argv: list[str], processes: int) -> None:
         """Start them, and make this process rank 0.
 
         Args:
-            argv: The user's arguments, which the workers repeat.
+            argv: Their arguments.
             processes: Number of processes in all.
-            seed: The run's seed; rank r adds r to it.
-            num_envs: Environments of one process.
         """
         self._failure: str | None = None
         self._lock = threading.Lock()
@@ -96,18 +52,16 @@ class Workers:
             "OMP_NUM_THREADS": threads,
             "TORCHELASTIC_USE_AGENT_STORE": "False",  # a torchrun that started this process knows nothing of these
         }
-        command = [sys.executable, sys.argv[0], *argv, "--distributed", "--device", "cpu"]
-        command += ["--seed", str(seed), "--num_envs", str(num_envs), "--nproc_per_node", "1"]
         for rank in range(1, processes):
-            ranks = {"RANK": str(rank), "LOCAL_RANK": str(rank), _MARK: "1"}
+            ranks = {"RANK": str(rank), "LOCAL_RANK": str(rank), WORKER_VARIABLE: "1"}
             output = tempfile.TemporaryFile()  # noqa: SIM115 - kept open to be read if the worker fails
             process = subprocess.Popen(
-                command,
+                [sys.executable, sys.argv[0], *argv],
                 env={**os.environ, **shared, **ranks},
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for rank 0, which saves and then lets go of them
+                start_new_session=True,  # Ctrl-C is for rank 0, which saves and then ends them
             )
             self._started.append((process, output))
         os.environ.update(shared, RANK="0", LOCAL_RANK="0")
@@ -165,13 +119,13 @@ class Workers:
                         self._failure = f"process {rank} of this run ended with code {code}; its last output is above"
                         if not self._is_asked:  # the main thread may have noticed the broken connection first
                             _thread.interrupt_main()
-                    self._see_that_it_ends()
+                    self._end_if_blocked()
                     return
             time.sleep(0.5)
 
-    def _see_that_it_ends(self) -> None:
+    def _end_if_blocked(self) -> None:
         """End this process if its main thread does not, which may wait in C for a worker that never joined it."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + MAIN_THREAD_TIMEOUT
         while time.monotonic() < end:
             if self._is_asked or self._closing:
                 return
@@ -182,7 +136,7 @@ class Workers:
 
 def follow_parent() -> None:
     """In a worker: end when the process that started it does. Elsewhere: nothing."""
-    if os.environ.pop(_MARK, None) is None:
+    if WORKER_VARIABLE not in os.environ:
         return
 
     def watch() -> None:

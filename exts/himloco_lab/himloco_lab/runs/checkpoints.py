@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,38 +84,7 @@ def _foreign_code(record: dict[str, Any]) -> str | None:
     return None
 
 
-def make_run_folder(root: Path, run_name: str, timestamp: str | None = None) -> Path:
-    """Create and return this run's own folder, ``<time>_<run>``.
-
-    Creating it is what claims the name, so a second run of the same second gets ``<time>_<run>-2``.
-
-    Args:
-        root: Folder of the experiment.
-        run_name: Name of the run; may be empty.
-        timestamp: The time to use; now when None.
-
-    Raises:
-        CliError: If no folder can be created and written there.
-    """
-    name = "_".join(filter(None, (timestamp or datetime.now().strftime("%Y-%m-%d_%H-%M-%S"), run_name)))
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        folder, number = root / name, 1
-        while True:
-            try:
-                folder.mkdir()
-                return folder
-            except FileExistsError:
-                number += 1
-                folder = root / f"{name}-{number}"
-    except OSError as error:
-        raise CliError(
-            f"cannot create the log folder {root / name}: {error.strerror}; start from a folder that can be written to",
-            FAILURE,
-        ) from None
-
-
-def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str, pattern: str = MODEL_PATTERN) -> Path:
+def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str) -> Path:
     """Return the checkpoint that ``--checkpoint`` names without ``--resume``.
 
     Args:
@@ -124,7 +92,6 @@ def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str, p
         root: Folder of the experiment's runs.
         task: Task the run must have been made with, for ``latest`` and ``best``.
         agent_entry: Learner it must have been made with, likewise.
-        pattern: Regular expression of the checkpoints' names in a run folder.
 
     Raises:
         CliError: If there is no such checkpoint, or the file is none. Of several that would do, the newest one that can
@@ -136,19 +103,24 @@ def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str, p
         return Path(resolve_wandb_checkpoint(selector))
     path = Path(selector).expanduser().absolute()
     if path.is_dir():
-        models = models_in(path, pattern)
+        models = models_in(path, MODEL_PATTERN)
         if not models:
             raise CliError(
-                f"--checkpoint {selector}: no {pattern} in this folder; name a run that has saved, or a file", FAILURE
+                f"--checkpoint {selector}: no {MODEL_PATTERN} in this folder; name a run that has saved, or a file",
+                FAILURE,
             )
-        return find_good(models)
+        return newest_readable(models)
     if not path.exists():
         raise CliError(f"--checkpoint {selector}: no such file{_neighbours(path)}", FAILURE)
-    return check_checkpoint(path)
+    read(path)
+    return path
 
 
 def find_resumed_checkpoint(root: Path, load_run: str, checkpoint: str) -> Path:
     """Return the checkpoint that ``--resume [--load_run NAME] [--checkpoint NAME]`` names.
+
+    Isaac Lab's ``get_checkpoint_path`` looks into the last run only, whether or not it has saved, and returns the
+    newest file, readable or not.
 
     Args:
         root: Folder of the experiment's runs.
@@ -168,7 +140,7 @@ def find_resumed_checkpoint(root: Path, load_run: str, checkpoint: str) -> Path:
     for run in reversed(matching):
         models = models_in(run, checkpoint)
         if models:
-            return find_good(models)
+            return newest_readable(models)
     names = [path.name for path in models_in(matching[-1], MODEL_PATTERN)]
     there = f"; it has {', '.join(names[-5:])}" if names else ", nor any other"
     raise CliError(f"--resume: no checkpoint matches {checkpoint!r} in {matching[-1]}{there}", FAILURE)
@@ -181,16 +153,6 @@ def models_in(folder: Path, pattern: str) -> list[Path]:
         _matching("--checkpoint", pattern, files),
         key=lambda path: [(part.isdigit(), part.zfill(20)) for part in re.split(r"(\d+)", path.name)],
     )
-
-
-def check_checkpoint(path: Path) -> Path:
-    """Return *path* if it can be read to its end without running anything of it.
-
-    Raises:
-        CliError: Otherwise.
-    """
-    read(path)
-    return path
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -207,22 +169,32 @@ def read(path: Path) -> dict[str, Any]:
         raise CliError(str(error), FAILURE) from None
 
 
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return what Isaac Lab's ``run.json`` says of a run; nothing if there is none that can be read."""
+    try:
+        manifest = json.loads((folder / RUN_MANIFEST_FILENAME).read_text())
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
+
+
 def _runs_of(root: Path, task: str, agent_entry: str) -> list[Path]:
     """Return the folders of a task's and learner's runs by what their manifests say, the newest first."""
+    wanted = {"library": "rsl_rl", "task": normalize_task_name(task)}
     found = []
     for folder in root.iterdir() if root.is_dir() else []:
-        try:
-            manifest = json.loads((folder / RUN_MANIFEST_FILENAME).read_text())
-            made_with = manifest["library"], manifest["task"], manifest["metadata"]["agent"]
-            if made_with == ("rsl_rl", normalize_task_name(task), agent_entry):
-                found.append((str(manifest["created_at"]), folder))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
+        manifest = read_manifest(folder)
+        metadata = manifest.get("metadata")
+        has_agent = isinstance(metadata, dict) and metadata.get("agent") == agent_entry
+        if has_agent and wanted.items() <= manifest.items():
+            found.append((str(manifest.get("created_at")), folder))
     return [folder for _, folder in sorted(found, reverse=True)]
 
 
 def _newest_of_all(runs: list[Path], complaint: str, root: Path) -> Path:
-    """Return the newest checkpoint that can be read of the newest run that has one, and say what was passed over.
+    """Return the newest readable checkpoint of the newest run that has one, and say what was passed over.
+
+    Isaac Lab's ``resolve_checkpoint_selector`` returns the newest file, readable or not.
 
     Raises:
         CliError: If no run has a checkpoint; about the newest if none can be read.
@@ -230,17 +202,17 @@ def _newest_of_all(runs: list[Path], complaint: str, root: Path) -> Path:
     unreadable = None
     for models in filter(None, (models_in(run, MODEL_PATTERN) for run in runs)):
         try:
-            good = find_good(models)
+            readable = newest_readable(models)
         except CliError as error:
             unreadable = unreadable or error
             continue
         if unreadable:
-            print(f"[WARNING] {unreadable}: taking an earlier run's, {good}")
-        return good
+            print(f"[WARNING] {unreadable}: taking an earlier run's, {readable}")
+        return readable
     raise unreadable or CliError(f"{complaint} with a checkpoint in {root}; train one, or name a file", FAILURE)
 
 
-def find_good(models: list[Path]) -> Path:
+def newest_readable(models: list[Path]) -> Path:
     """Return the last of *models* that can be read, and say which ones cannot.
 
     Args:
@@ -254,23 +226,14 @@ def find_good(models: list[Path]) -> Path:
     complaints = []
     for path in reversed(models):
         try:
-            good = check_checkpoint(path)
+            read(path)
         except CliError as error:
             complaints.append(error)
             continue
         for complaint in complaints:
-            print(f"[WARNING] {complaint}: taking {good.name} instead")
-        return good
+            print(f"[WARNING] {complaint}: taking {path.name} instead")
+        return path
     raise complaints[0]
-
-
-def recorded_task(folder: Path) -> str | None:
-    """Return the task that a run's manifest names, or None if it has none that can be read."""
-    try:
-        task = json.loads((folder / "run.json").read_text())["task"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return task if isinstance(task, str) else None
 
 
 def _older_names(load_run: str, checkpoint: str) -> tuple[str, str]:

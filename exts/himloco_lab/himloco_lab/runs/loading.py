@@ -1,19 +1,21 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""A task, and a checkpoint in it, for the commands that use a policy rather than train one."""
+"""Loading a checkpoint into a learner, whether it fits, and opening a policy of any kind in a task's environment."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
+import io
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from himloco_lab.errors import FAILURE, CliError
-from himloco_lab.runs.checkpoints import recorded_agent
+from himloco_lab.runs.checkpoints import read, recorded_agent
 from himloco_lab.runs.starting import start_from
 from himloco_lab.setup.arguments import OLDEST_FIRST
 
@@ -25,12 +27,13 @@ if TYPE_CHECKING:
     from tensordict import TensorDict
 
     from himloco_lab.playing.policies import EnvPolicy
+    from himloco_rl.observations import ObservationLayout
     from himloco_rl.runners import HIMOnPolicyRunner
 
-CHECKPOINT_BEGIN = b"PK"
+_ZIP_SIGNATURE = b"PK"
 """First bytes of torch's files, which are ZIP archives."""
 
-SETTINGS = ("obs_groups", "clip_actions", "actor", "critic", "algorithm")
+_NETWORK_SETTINGS = ("obs_groups", "clip_actions", "actor", "critic", "algorithm")
 """What the checkpoint's own run says about the networks, whatever the task says today."""
 
 
@@ -90,10 +93,98 @@ def check_policy(checkpoint: Path, task: str, env_cfg: Any, agent_cfg: Any, reco
     Raises:
         CliError: With what differs.
     """
-    from himloco_lab.runs.checkpoints import read
-    from himloco_lab.runs.fitting import check_fit
-
     check_fit(checkpoint, read(checkpoint), task, env_cfg, _settings(agent_cfg, recorded))
+
+
+def check_fit(path: Path, checkpoint: dict[str, Any], task: str, env_cfg: Any, settings: dict[str, Any]) -> None:
+    """Refuse a checkpoint that cannot be loaded, with what differs.
+
+    One that does not say what its observations were (rsl_rl's own, or an older one) is judged when it is loaded.
+
+    Args:
+        path: The file.
+        checkpoint: What it holds.
+        task: Registered name of the task.
+        env_cfg: Its configuration.
+        settings: The learner's configuration as a dictionary.
+
+    Raises:
+        CliError: Naming the observation term, or the layer and both shapes.
+    """
+    from himloco_rl.checkpoints import CheckpointError, require_parts
+    from himloco_rl.observations import ObservationLayout
+
+    try:
+        require_parts(path, checkpoint)
+    except CheckpointError as error:
+        raise CliError(str(error), FAILURE) from None
+    if "layout" not in checkpoint:
+        return
+    try:
+        layout = ObservationLayout.from_record(checkpoint["layout"])
+    except (TypeError, KeyError, AttributeError, ValueError):
+        raise CliError(f"{path} is no checkpoint of this version: its layout cannot be read", FAILURE) from None
+    difference = terms_differ(layout, env_cfg, settings["obs_groups"]) or _layers_differ(checkpoint, layout, settings)
+    if difference:
+        made_with = checkpoint.get("made_with")
+        origin = made_with.get("task") if isinstance(made_with, dict) else None
+        made = f" (it was made with {origin})" if origin else ""
+        raise CliError(
+            f"{path} does not fit {task}: {difference}{made}; name the task it was trained on, and the sizes of its"
+            " networks",
+            FAILURE,
+        )
+
+
+def terms_differ(layout: ObservationLayout, env_cfg: Any, obs_groups: dict[str, list[str]]) -> str | None:
+    """Return how the task's observations differ from *layout*, by the names and frames of its configuration."""
+    for name in dict.fromkeys(name for names in obs_groups.values() for name in names):
+        there = layout.groups.get(name)
+        group = getattr(env_cfg.observations, name, None)
+        if there is None or group is None:
+            return f"observation group '{name}' is missing {'there' if there is None else 'here'}"
+        here = [key for key, term in vars(group).items() if hasattr(term, "func")]
+        known = [term.name for term in there.terms]
+        if here != known:
+            only = [f"'{key}' only here" for key in here if key not in known]
+            only += [f"'{key}' only there" for key in known if key not in here]
+            return f"observation group '{name}' has {', '.join(only) or 'another order of terms'}"
+        frames = group.history_length
+        if frames is not None and max(frames, 1) != there.history_length:
+            return f"observation group '{name}' has {there.history_length} frames there and {max(frames, 1)} here"
+    return None
+
+
+def _layers_differ(checkpoint: dict[str, Any], layout: ObservationLayout, settings: dict[str, Any]) -> str | None:
+    """Return how the configuration's networks, on the checkpoint's own observations, differ from the checkpoint's."""
+    import torch
+    from tensordict import TensorDict
+
+    from himloco_rl.algorithms.him_setup import build_parts
+
+    joints = layout.action_joint_names
+    # as much of the checkpoint's environment as the networks are built from
+    env: Any = SimpleNamespace(num_envs=1, num_actions=len(joints), device="cpu", observation_layout=layout)
+    cfg = copy.deepcopy(settings) | {"multi_gpu": None, "num_steps_per_env": 1}
+    try:
+        obs = TensorDict({name: torch.zeros(1, group.dim) for name, group in layout.groups.items()}, batch_size=[1])
+        with contextlib.redirect_stdout(io.StringIO()):
+            _, parts = build_parts(obs, env, cfg, "cpu")
+    except (ValueError, KeyError, TypeError):  # said better when the learner is built
+        return None
+    except RuntimeError:  # sizes that no memory holds
+        return "its observations or actions are of a size that cannot be"
+    for part, key in {"actor": "actor_state_dict", "critic": "critic_state_dict"}.items():
+        wanted, found = parts[part].state_dict(), checkpoint[key]
+        for layer in dict.fromkeys([*wanted, *found]):
+            if layer not in found or layer not in wanted:
+                return f"layer {layer} of the {part} is only {'here' if layer in wanted else 'there'}"
+            if not isinstance(found[layer], torch.Tensor):
+                return f"layer {layer} of the {part} is a {type(found[layer]).__name__} there"
+            here, there = list(wanted[layer].shape), list(found[layer].shape)
+            if here != there:
+                return f"layer {layer} of the {part} has shape {there} there and {here} here"
+    return None
 
 
 def _settings(agent_cfg: Any, recorded: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +196,7 @@ def _settings(agent_cfg: Any, recorded: dict[str, Any]) -> dict[str, Any]:
     # of a copy: it takes attributes away, and fails where they are gone
     updated = handle_deprecated_rsl_rl_cfg(copy.deepcopy(agent_cfg), check_rsl_rl_version())
     settings = cast("dict[str, Any]", to_dict(updated))
-    return settings | {key: recorded[key] for key in SETTINGS if key in recorded}
+    return settings | {key: recorded[key] for key in _NETWORK_SETTINGS if key in recorded}
 
 
 def build_runner(vec_env: VecEnv, settings: dict[str, Any], log_dir: Path | None, device: str) -> HIMOnPolicyRunner:
@@ -175,7 +266,7 @@ def load_for_all(
         CliError: If networks or parts are not what the runner has.
     """
     data = runner.bytes_of_first(b"" if checkpoint is None else checkpoint.read_bytes())
-    if data and not data.startswith(CHECKPOINT_BEGIN):
+    if data and not data.startswith(_ZIP_SIGNATURE):
         if checkpoint is not None:
             print(f"[INFO] Starting from the policy {checkpoint}: critic and optimizers are new")
         start_from(runner.alg.actor, data, str(checkpoint or "the policy of the first process"), task)
@@ -255,7 +346,7 @@ def open_any(
 def velocity_estimate(
     vec_env: RslRlVecEnvWrapper, policy: EnvPolicy, agent_cfg: Any
 ) -> Callable[[TensorDict], torch.Tensor] | None:
-    """Return what tells a HIM policy's estimate of the base's velocity [m/s], shape ``[N, 3]``; None for others.
+    """Return a function that computes a HIM policy's estimate of the base velocity [m/s], ``[N, 3]``; None for others.
 
     Args:
         vec_env: From :func:`open_env`.

@@ -1,24 +1,68 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The folder a training writes to: a new one, or that of the run it continues."""
+"""The folder that a training writes to: a new one, that of the run it continues, or the one it had before a restart.
+
+``torchrun --max_restarts`` repeats a command in new processes after one of them has died. Where the run has come to is
+kept in the store through which its processes find each other: that lives exactly as long as torchrun does, and all its
+machines can reach it.
+"""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import fcntl
+import os
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isaaclab_rl.entrypoints.common import dump_train_configs, normalize_task_name
 
 from himloco_lab.errors import FAILURE, CliError
-from himloco_lab.runs.checkpoints import MODEL_PATTERN, models_in, recorded_agent, recorded_task
+from himloco_lab.runs.checkpoints import MODEL_PATTERN, models_in, newest_readable, read_manifest, recorded_agent
+
+if TYPE_CHECKING:
+    from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage] - its documented place
 
 _LOCK = ".training"
-"""File in a run's folder that its training holds locked; the kernel lets go of it however the training ends."""
+"""File in a run's folder that its training holds locked; the kernel releases it however the training ends."""
+_STORE_KEY = "himloco_lab/run_folder"
+"""Key of the first process's run folder in torchrun's store."""
+_STORE_TIMEOUT = timedelta(seconds=30)
+
+
+def make_run_folder(root: Path, run_name: str, timestamp: str | None = None) -> Path:
+    """Create and return this run's own folder, ``<time>_<run>``.
+
+    Creating it is what claims the name, so a second run of the same second gets ``<time>_<run>-2``.
+
+    Args:
+        root: Folder of the experiment.
+        run_name: Name of the run; may be empty.
+        timestamp: The time to use; now when None.
+
+    Raises:
+        CliError: If no folder can be created and written there.
+    """
+    name = "_".join(filter(None, (timestamp or datetime.now().strftime("%Y-%m-%d_%H-%M-%S"), run_name)))
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        folder, number = root / name, 1
+        while True:
+            try:
+                folder.mkdir()
+                return folder
+            except FileExistsError:
+                number += 1
+                folder = root / f"{name}-{number}"
+    except OSError as error:
+        raise CliError(
+            f"cannot create the log folder {root / name}: {error.strerror}; start from a folder that can be written to",
+            FAILURE,
+        ) from None
 
 
 def continues(args: argparse.Namespace, agent_cfg: Any, checkpoint: Path) -> bool:
@@ -35,8 +79,8 @@ def continues(args: argparse.Namespace, agent_cfg: Any, checkpoint: Path) -> boo
         CliError: If that run is another task's.
     """
     folder = checkpoint.parent
-    task = recorded_task(folder)
-    if task is not None and task != normalize_task_name(args.task):
+    task = read_manifest(folder).get("task")
+    if isinstance(task, str) and task != normalize_task_name(args.task):
         raise CliError(
             f"--resume: {checkpoint} is of a run of {task}, not {args.task}; name the run with --load_run, or give"
             f" --checkpoint {checkpoint} to start a run from it",
@@ -46,7 +90,7 @@ def continues(args: argparse.Namespace, agent_cfg: Any, checkpoint: Path) -> boo
     return args.run_timestamp is None and same_name and checkpoint == models_in(folder, MODEL_PATTERN)[-1]
 
 
-def iterations_left(agent_cfg: Any, checkpoint: Path, contents: dict[str, Any], to_the_end: bool = False) -> int:
+def iterations_left(agent_cfg: Any, checkpoint: Path, contents: dict[str, Any], is_restart: bool = False) -> int:
     """Return how many iterations a continued run is to make.
 
     The number it was started with means its end; any other number, or one for a run that has ended, means so many more.
@@ -55,11 +99,11 @@ def iterations_left(agent_cfg: Any, checkpoint: Path, contents: dict[str, Any], 
         agent_cfg: The learner's configuration.
         checkpoint: Where it goes on from.
         contents: What that holds.
-        to_the_end: Make none more than were planned: the same command goes on.
+        is_restart: Whether torchrun repeats the command, which then makes no more than were planned.
     """
     done, total = contents.get("iter", 0) + 1, contents.get("total_iterations")
     left = total - done if isinstance(total, int) else 0
-    if to_the_end:
+    if is_restart:
         return max(left, 0)
     asked_before = recorded_agent(checkpoint).get("max_iterations")
     return left if left > 0 and agent_cfg.max_iterations == asked_before else agent_cfg.max_iterations
@@ -93,13 +137,48 @@ def write_configs(folder: Path, env_cfg: Any, agent_cfg: Any, iteration: int | N
         agent_cfg: The learner's.
         iteration: The last one that was made under the earlier ones, or None.
     """
-    before = {} if iteration is None else {path: path.read_bytes() for path in _configs(folder)}
+    paths = [] if iteration is None else [folder / "params" / name for name in ("env.yaml", "agent.yaml")]
+    before = {path: path.read_bytes() for path in paths if path.is_file()}
     dump_train_configs(str(folder), env_cfg, agent_cfg)
     for path, text in before.items():
         if path.read_bytes() != text:
             path.with_name(f"{path.stem}_until_{iteration}.yaml").write_bytes(text)
 
 
-def _configs(folder: Path) -> list[Path]:
-    """The files that :func:`write_configs` is about to replace."""
-    return [path for name in ("env", "agent") if (path := folder / "params" / f"{name}.yaml").is_file()]
+def remember_folder(folder: Path) -> None:
+    """Keep the run's folder in torchrun's store, if torchrun started this process."""
+    store = _store()
+    if store is not None:
+        store.set(_STORE_KEY, str(folder))
+
+
+def earlier_checkpoint() -> Path | None:
+    """Return the newest good checkpoint of what this torchrun started before; None if there is none."""
+    store = _store()
+    if store is None or not store.check([_STORE_KEY]):
+        return None
+    folder = Path(store.get(_STORE_KEY).decode())
+    if not folder.is_dir():
+        print(f"[WARNING] torchrun started this run again, but {folder} is not on this machine: it begins anew")
+        return None
+    try:
+        checkpoint = newest_readable(models_in(folder, MODEL_PATTERN))
+    except CliError as error:
+        print(f"[WARNING] torchrun started this run again, and it begins anew: {error}")
+        return None
+    print(f"[INFO] torchrun started this run again: it goes on in {folder}")
+    return checkpoint
+
+
+def _store() -> TCPStore | None:
+    """The store of the torchrun that started this process, if one did and it answers."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:  # a process of its own need not load torch for this
+        return None
+    from himloco_rl.distributed.torchrun_store import torchrun_store
+
+    try:
+        return torchrun_store(_STORE_TIMEOUT)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        print(f"[WARNING] torchrun's store does not answer ({reason}): if torchrun restarts this run, it begins anew")
+        return None

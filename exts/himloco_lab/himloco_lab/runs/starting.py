@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from himloco_rl.models import HIMActor
 
-SAMPLES_KNOWN = 5_000_000
+ASSUMED_SAMPLES = 5_000_000
 """Observations that the file's statistics are taken to come from; it does not say, and those of a new run are few."""
 
 PARTS = {"encoder.": "estimator.encoder.", "mlp.": "mlp.", "terrain_encoder.": "terrain_encoder."}
@@ -24,7 +24,7 @@ PARTS = {"encoder.": "estimator.encoder.", "mlp.": "mlp.", "terrain_encoder.": "
 
 
 def is_exported(path: Path | str) -> bool:
-    """Return whether *path* is called what exported policies are called."""
+    """Return whether *path* has the name of an exported policy, ``*.onnx``."""
     return Path(path).suffix == ".onnx"
 
 
@@ -41,7 +41,7 @@ def find_exported(named: str) -> Path:
 
 
 def check_start(path: Path, task: str, env_cfg: Any, settings: dict[str, Any]) -> None:
-    """Refuse a policy that the task's learner cannot go on with, before a simulation is built.
+    """Refuse a policy that the task's learner cannot start from, before a simulation is built.
 
     Args:
         path: The ONNX file.
@@ -58,7 +58,7 @@ def check_start(path: Path, task: str, env_cfg: Any, settings: dict[str, Any]) -
 
     from himloco_lab.deployment.files import load_manifest
     from himloco_lab.deployment.schema import ManifestError
-    from himloco_lab.runs.fitting import terms_differ
+    from himloco_lab.runs.loading import terms_differ
     from himloco_rl.observations import ObservationGroup, ObservationLayout, ObservationTerm
 
     try:
@@ -123,7 +123,7 @@ def _read_weights(data: bytes, name: str, eps: float | None) -> dict[str, torch.
     Args:
         data: The ONNX file.
         name: What it is called, for the message.
-        eps: What the normaliser adds to the standard deviation; None without one.
+        eps: What the normalizer adds to the standard deviation; None without one.
 
     Raises:
         CliError: If the file is no ONNX model, or has no weights of a HIM actor.
@@ -150,7 +150,7 @@ def _read_weights(data: bytes, name: str, eps: float | None) -> dict[str, torch.
     }
     if not any(key.startswith(PARTS["encoder."]) for key in found):
         raise CliError(f"{name} holds no HIM policy of this project, so training cannot start from it", FAILURE)
-    # (x - mean) / (std + eps) comes first, where there is a normaliser
+    # (x - mean) / (std + eps) comes first, where there is a normalizer
     users = {
         node.input[0]: node for node in graph.node if node.op_type in ("Sub", "Div") and node.input[1] in constants
     }
@@ -161,6 +161,6 @@ def _read_weights(data: bytes, name: str, eps: float | None) -> dict[str, torch.
             "obs_normalizer._mean": read(minus.input[1]),
             "obs_normalizer._std": deviation,
             "obs_normalizer._var": deviation.square(),
-            "obs_normalizer.count": torch.tensor(SAMPLES_KNOWN),
+            "obs_normalizer.count": torch.tensor(ASSUMED_SAMPLES),
         }
     return found

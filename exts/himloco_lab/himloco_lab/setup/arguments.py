@@ -19,11 +19,11 @@ from isaaclab_rl.entrypoints.common import (
 )
 from isaaclab_tasks.utils import setup_preset_cli
 
-from himloco_lab.errors import CliError, suggestion
-from himloco_lab.setup.parser import Parser, number
+from himloco_lab.errors import CliError, Parser, suggestion
 
 AGENT_ENTRY = "rsl_rl_cfg_entry_point"
 """Key under which a task registers its learner's configuration."""
+_AGENT_HELP = "Name under which the task registers its learner's configuration."
 
 OLDEST_FIRST, NEWEST_FIRST = "oldest-first", "newest-first"
 """Orders in which a policy may have been given its frames; the first is this repository's."""
@@ -56,9 +56,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
 def train_parser() -> Parser:
     """Return the parser of ``scripts/train.py``."""
     parser = Parser(description="Train a HIM policy.")
-    add_common_train_args(
-        parser, agent_default=AGENT_ENTRY, agent_help="Name under which the task registers its learner's configuration."
-    )
+    add_common_train_args(parser, agent_default=AGENT_ENTRY, agent_help=_AGENT_HELP)
     parser.add_argument(
         "--external_callback", default=None, help="Dotted path of a function that registers more tasks."
     )
@@ -71,7 +69,7 @@ def train_parser() -> Parser:
     parser.add_argument(
         "--nproc_per_node",
         type=int,
-        help="Processes to share --num_envs out to on a CPU; as many as there are cores for when omitted.",
+        help="Processes that share --num_envs on a CPU; as many as there are cores for when omitted.",
     )
     add_rsl_rl_args(parser)
     resume = parser.add_argument_group("resume", description="The older way to continue a run.")
@@ -96,13 +94,10 @@ def agent_parser(policy: str) -> Parser:
         policy: ``zero`` or ``random``.
     """
     parser = Parser(description=f"Run a task with {policy} actions.")
-    parser.add_argument("--task", type=str, default=None, help="Name of the task.")
+    add_task_flags(parser, has_agent=False)
     parser.add_argument("--num_envs", type=int, default=None, help="Number of environments to simulate.")
     parser.add_argument(
         "--max_steps", type=int, default=None, help="Number of steps to run; until Ctrl-C when omitted."
-    )
-    parser.add_argument(
-        "--disable_fabric", action="store_true", default=False, help="Disable fabric and use USD I/O operations."
     )
     add_video_args(parser, action=f"the {policy} agent's run")
     add_launcher_flags(parser)
@@ -112,7 +107,7 @@ def agent_parser(policy: str) -> Parser:
 def export_parser() -> Parser:
     """Return the parser of ``scripts/export.py``."""
     parser = Parser(description="Export a trained policy to ONNX and TorchScript, and check the files.")
-    parser.add_argument("--task", type=str, default=None, help="Name of the task.")
+    add_task_flags(parser)
     parser.add_argument(
         "--checkpoint",
         type=str,
@@ -122,11 +117,7 @@ def export_parser() -> Parser:
     parser.add_argument(
         "--output_dir", type=str, default=None, help="Where the files go; the run's folder exported when omitted."
     )
-    parser.add_argument("--agent", type=str, default=AGENT_ENTRY, help="Key of the learner's configuration.")
     parser.add_argument("--seed", type=int, default=0, help="Seed of the observations that the files are checked on.")
-    parser.add_argument(
-        "--disable_fabric", action="store_true", default=False, help="Disable fabric and use USD I/O operations."
-    )
     add_launcher_flags(parser)
     return parser
 
@@ -134,9 +125,7 @@ def export_parser() -> Parser:
 def play_parser() -> Parser:
     """Return the parser of ``scripts/play.py``."""
     parser = Parser(description="Play a policy: a checkpoint, or any ONNX or TorchScript file that fits the task.")
-    add_common_play_args(
-        parser, agent_default=AGENT_ENTRY, agent_help="Name under which the task registers its learner's configuration."
-    )
+    add_common_play_args(parser, agent_default=AGENT_ENTRY, agent_help=_AGENT_HELP)
     played = parser.add_mutually_exclusive_group()
     played.add_argument(
         "--checkpoint",
@@ -153,7 +142,7 @@ def play_parser() -> Parser:
     )
     parser.add_argument(
         "--command",
-        type=number,
+        type=_number,
         nargs="+",
         metavar="VALUE",
         help="Command VX VY YAW [HEIGHT] at first [m/s, m/s, rad/s, m]; with a viewer standing, without one what the"
@@ -179,8 +168,7 @@ ENGINES = ("physx", "isaacsim_physx", "ovphysx", "newton_mjwarp", "mujoco")
 def evaluate_parser() -> Parser:
     """Return the parser of ``scripts/evaluate.py``."""
     parser = Parser(description="Measure how well policies follow commands, and compare them.")
-    parser.add_argument("--task", type=str, default=None, help="Name of the task.")
-    parser.add_argument("--agent", type=str, default=AGENT_ENTRY, help="Key of the learner's configuration.")
+    add_task_flags(parser)
     parser.add_argument(
         "--checkpoint",
         type=str,
@@ -220,12 +208,27 @@ def evaluate_parser() -> Parser:
     parser.add_argument(
         "--output_dir", type=str, default=None, help="Where the results go; logs/evaluations/<task> when omitted."
     )
-    parser.add_argument(
-        "--disable_fabric", action="store_true", default=False, help="Disable fabric and use USD I/O operations."
-    )
     add_launcher_flags(parser)
     parser.set_defaults(num_envs=None)
     return parser
+
+
+def add_task_flags(
+    parser: argparse.ArgumentParser, *, has_agent: bool = True, task_help: str = "Name of the task."
+) -> None:
+    """Add the flags that name the task and its learner's configuration to a parser, and ``--disable_fabric``.
+
+    Args:
+        parser: Where to.
+        has_agent: Whether the command reads a learner's configuration.
+        task_help: What ``--help`` says of ``--task``.
+    """
+    parser.add_argument("--task", type=str, default=None, help=task_help)
+    if has_agent:
+        parser.add_argument("--agent", type=str, default=AGENT_ENTRY, help=_AGENT_HELP)
+    parser.add_argument(
+        "--disable_fabric", action="store_true", default=False, help="Disable fabric and use USD I/O operations."
+    )
 
 
 def _add_history(parser: Parser) -> None:
@@ -237,11 +240,23 @@ def _add_history(parser: Parser) -> None:
     )
 
 
+def _number(text: str) -> float:
+    """Return one of several numbers after a flag.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none, such as an override right behind the numbers.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; overrides go before the flag") from None
+
+
 def check_history(history: str, has_files: bool) -> None:
     """Refuse an order of frames where there is no file that it could belong to.
 
     Raises:
-        CliError: If frames shall be turned round for checkpoints, which were trained here.
+        CliError: If frames are to be reversed for checkpoints, which were trained here.
     """
     if history != OLDEST_FIRST and not has_files:
         raise CliError(f"--history {history}: is for files that --policy names; checkpoints are {OLDEST_FIRST}")
@@ -284,9 +299,9 @@ def parse(parser: Parser, argv: list[str]) -> tuple[argparse.Namespace, list[str
         if value is not None and not least <= value <= greatest:
             raise CliError(f"--{name} {value}: must be at least {least} and at most {greatest}")
     for name, value in vars(args).items():
-        several = value if isinstance(value, list) else [value]
-        if any(isinstance(number, float) and not math.isfinite(number) for number in several):
-            raise CliError(f"--{name} {' '.join(map(str, several))}: must be finite")
+        values = value if isinstance(value, list) else [value]
+        if any(isinstance(item, float) and not math.isfinite(item) for item in values):
+            raise CliError(f"--{name} {' '.join(map(str, values))}: must be finite")
     for name in ("experiment_name", "run_name", "run_timestamp"):
         check_folder_name(f"--{name}", getattr(args, name, None))
     enable_cameras_for_video(args)

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Checks of ``key=value`` overrides: Isaac Lab sets any name it is given to any value, which hides typing errors."""
+"""The configurations that ``key=value`` overrides make of a task's, checked.
+
+Isaac Lab sets any name it is given to any value, which hides typing errors.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING
 from typing import Any
 
+from isaaclab.utils import validate
 from isaaclab_tasks.utils import load_cfg_from_registry, resolve_task_config
 from isaaclab_tasks.utils.hydra import _parse_val, collect_presets
 from isaaclab_tasks.utils.preset_cli import enumerate_task_presets
 from isaaclab_tasks.utils.preset_target import PresetTarget
 
 from himloco_lab.errors import CliError, suggestion
+from himloco_lab.setup.arguments import BOUNDS, check_folder_name
 
 SELECTORS = tuple(target.value for target in PresetTarget)
 """The words that choose presets: ``physics``, ``renderer`` and ``presets``."""
+
+_POSITIVE = (
+    "env.scene.num_envs",
+    "env.sim.dt",
+    "env.decimation",
+    "env.episode_length_s",
+    "agent.max_iterations",
+    "agent.num_steps_per_env",
+    "agent.save_interval",
+)
+"""Keys whose value must be greater than zero for a run to make a single step."""
 
 
 def resolve_configs(
@@ -38,10 +54,40 @@ def resolve_configs(
     Raises:
         CliError: If a preset or a key does not exist, or a value has the wrong type.
     """
-    with contextlib.redirect_stdout(io.StringIO()):  # Isaac Lab tells of every class it instantiates
+    with contextlib.redirect_stdout(io.StringIO()):  # Isaac Lab prints every class it instantiates
         if overrides:
             check_overrides(task, agent_entry, overrides)
         return resolve_task_config(task, agent_entry, play_mode=play_mode, overrides=overrides)
+
+
+def check_configs(env_cfg: Any, agent_cfg: Any | None) -> None:
+    """Refuse configurations that cannot run.
+
+    Args:
+        env_cfg: The environment's configuration, overrides applied.
+        agent_cfg: The learner's configuration, or None.
+
+    Raises:
+        CliError: If a value that must be positive is not, a folder's name is none, or Isaac Lab's own checks object.
+    """
+    root = {"env": env_cfg, "agent": agent_cfg}
+    for key in _POSITIVE:
+        section, *path = key.split(".")
+        value = root[section]
+        for name in path:
+            value = getattr(value, name, None)
+        if isinstance(value, (int, float)) and not value > 0:
+            raise CliError(f"{key}={value}: must be greater than zero")
+    if agent_cfg is not None:
+        least, greatest = BOUNDS["seed"]
+        if not least <= agent_cfg.seed <= greatest:
+            raise CliError(f"agent.seed={agent_cfg.seed}: must be at least {least} and at most {greatest}")
+        check_folder_name("agent.experiment_name", agent_cfg.experiment_name)
+        check_folder_name("agent.run_name", agent_cfg.run_name)
+    try:
+        validate(env_cfg)
+    except (TypeError, ValueError) as error:
+        raise CliError(f"the environment's configuration is not complete: {error}") from None
 
 
 def check_overrides(task: str, agent_entry: str | None, overrides: Sequence[str]) -> None:

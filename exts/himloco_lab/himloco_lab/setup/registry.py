@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Which tasks there are, and the one the user means."""
+"""The registered tasks, and the one that the user names."""
 
 from __future__ import annotations
 
@@ -15,14 +15,21 @@ def himloco_tasks() -> list[EnvSpec]:
     """Return the tasks of this repository, sorted by name. Imports no simulator."""
     import himloco_lab.tasks  # noqa: F401
 
-    return sorted(
-        (spec for spec in isaac_tasks() if _env_cfg(spec).startswith("himloco_lab.")), key=lambda spec: spec.id
-    )
+    return [spec for spec in _registered_tasks() if _env_cfg(spec).startswith("himloco_lab.")]
 
 
-def isaac_tasks() -> list[EnvSpec]:
-    """Return every registered task that has an environment configuration."""
-    return [spec for spec in gym.registry.values() if "env_cfg_entry_point" in spec.kwargs]
+def installed_tasks() -> list[EnvSpec]:
+    """Return the tasks of this repository, of Isaac Lab and of other installed packages, sorted by name."""
+    import isaaclab_tasks  # noqa: F401
+    from isaaclab.cli import load_external_tasks
+
+    load_external_tasks()
+    return _registered_tasks()
+
+
+def _registered_tasks() -> list[EnvSpec]:
+    found = [spec for spec in gym.registry.values() if "env_cfg_entry_point" in spec.kwargs]
+    return sorted(found, key=lambda spec: spec.id)
 
 
 def find_task(name: str | None, agent_entry: str | None = None) -> EnvSpec:
@@ -38,11 +45,7 @@ def find_task(name: str | None, agent_entry: str | None = None) -> EnvSpec:
     known = [spec.id for spec in himloco_tasks()]
     if not name:
         raise CliError(f"--task is missing: choose one of {', '.join(known)}")
-    import isaaclab_tasks  # noqa: F401
-    from isaaclab.cli import load_external_tasks
-
-    load_external_tasks()
-    specs = {spec.id: spec for spec in isaac_tasks()}
+    specs = {spec.id: spec for spec in installed_tasks()}
     spec = specs.get(name.split(":")[-1])
     if spec is None:
         close = nearest(name, known) or nearest(name, specs)

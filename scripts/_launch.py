@@ -1,16 +1,16 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Opens a command of ``himloco_lab.commands``, or says in one line why this Python cannot."""
+"""Starts a command of ``himloco_lab.commands``, or says in one line why this Python cannot."""
 
 import importlib
 import sys
 
 
-def enter(command: str, *args: str) -> int:
+def launch(command: str, *args: str) -> int:
     """Run ``himloco_lab.commands.<command>.main(*args)`` and return its exit code.
 
-    Nothing here needs more than the standard library, so that even a wrong interpreter gets to read what is wrong.
+    Only the standard library is needed here, so that even a wrong interpreter gets as far as the message.
     """
     script = f"./himloco.sh -p {sys.argv[0]}"
     if sys.version_info[:2] != (3, 12):
@@ -20,8 +20,8 @@ def enter(command: str, *args: str) -> int:
     try:
         module = importlib.import_module(f"himloco_lab.commands.{command}")
     except ModuleNotFoundError as error:
-        # a module of our own that is missing from an installed package is a bug and keeps its traceback
-        if (error.name or "").partition(".")[0] in ("himloco_lab", "himloco_rl") and "." in (error.name or ""):
+        package, _, submodule = (error.name or "").partition(".")
+        if submodule and package in ("himloco_lab", "himloco_rl"):  # a bug of ours, which needs its traceback
             raise
         print(f"error: {sys.executable} has no package {error.name}: run {script}, which installs it", file=sys.stderr)
         return 1

@@ -59,6 +59,15 @@ def test_an_unknown_task(run):
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_a_wrong_flag_is_refused_before_the_learner_is_loaded(run):
+    code = (
+        "import sys; from himloco_lab.commands.train import main;"
+        f" code = main(['--task', {TASKS[0]!r}, '--numenvs', '4']); print(code, 'himloco_rl' in sys.modules)"
+    )
+    result = run("-c", code)
+    assert result.stdout.splitlines()[-1] == "2 False", result.stderr
+
+
 def test_a_log_folder_that_cannot_be_written(run, tmp_path):
     (tmp_path / "logs").write_text("a file where the folder should be")
     result = run("scripts/train.py", "--task", TASKS[0], "--num_envs", "2", "--device", "cpu")

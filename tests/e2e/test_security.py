@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Doors that are closed: who may connect, what a file may do, and what reaches a shell."""
+"""Security: who may connect, what a file may do, and what reaches a shell."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import himloco_lab.tasks  # noqa: F401
 from himloco_lab.errors import CliError
 from himloco_lab.runs.checkpoints import recorded_agent
 from himloco_lab.setup.arguments import play_parser
-from himloco_lab.setup.checks import keep_viewer_here
+from himloco_lab.setup.machine import bind_viewer_to_loopback
 
 EXECUTING = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "code", "codeop"}
 """Modules whose reading executes what is read."""
@@ -72,7 +72,7 @@ def _is(node: ast.expr | None, value: object) -> bool:
     return isinstance(node, ast.Constant) and node.value is value
 
 
-def test_nothing_deserialises_code_or_builds_a_shell_string(repository: Path) -> None:
+def test_nothing_deserializes_code_or_builds_a_shell_string(repository: Path) -> None:
     found, files = [], 0
     for folder in ("exts", "source", "scripts", "docker"):
         for path in (repository / folder).rglob("*.py"):
@@ -129,21 +129,21 @@ def test_viewers_listen_on_loopback_unless_told_otherwise() -> None:
 def test_the_viewer_of_every_other_command_does_so_too(asked: list[str]) -> None:
     cfg: Any = load_cfg_from_registry("Himloco-G1-Flat-v0", "env_cfg_entry_point")
     args = argparse.Namespace(visualizer=asked, headless=True, device="cpu")
-    keep_viewer_here(cfg, args)
+    bind_viewer_to_loopback(cfg, args)
     (viewer,) = cfg.sim.visualizer_cfgs
     assert viewer.bind_address == "127.0.0.1"
     viewer.bind_address = "0.0.0.0"  # a task may say so
-    keep_viewer_here(cfg, args)
+    bind_viewer_to_loopback(cfg, args)
     assert cfg.sim.visualizer_cfgs == [viewer]
 
 
 def test_no_viewer_is_added_that_nobody_asked_for() -> None:
     cfg: Any = load_cfg_from_registry("Himloco-G1-Flat-v0", "env_cfg_entry_point")
-    keep_viewer_here(cfg, argparse.Namespace(visualizer=None))
+    bind_viewer_to_loopback(cfg, argparse.Namespace(visualizer=None))
     assert not cfg.sim.visualizer_cfgs
 
 
-def test_every_command_that_opens_a_simulation_keeps_its_viewer_here(repository: Path) -> None:
+def test_every_command_that_opens_a_simulation_binds_its_viewer_to_loopback(repository: Path) -> None:
     opened = 0
     for path in (repository / "exts/himloco_lab/himloco_lab/commands").glob("*.py"):
         if "with launch_simulation(" in path.read_text():
