@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from himloco_lab.commands import sim2sim
-from himloco_lab.deployment.untrained import untrained_manifest
+from himloco_lab.deployment.policy import untrained_manifest
 from himloco_lab.deployment.video import VideoError, check_encoder, choose_backend
 
 CONTENT = untrained_manifest("himloco_lab.robots.g1.g1_description:G1_DESCRIPTION").to_dict()

@@ -8,10 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from himloco_lab.deployment.mujoco_sim import MujocoRobot
-from himloco_lab.deployment.policy import RandomPolicy
-from himloco_lab.deployment.rollout import PolicyLoop, run
-from himloco_lab.deployment.untrained import untrained_manifest
+from himloco_lab.deployment.mujoco_sim import MujocoRobot, PolicyLoop, run
+from himloco_lab.deployment.policy import RandomPolicy, untrained_manifest
 from himloco_lab.robots.g1 import G1_DESCRIPTION
 
 MANIFEST = untrained_manifest("himloco_lab.robots.g1.g1_description:G1_DESCRIPTION")
@@ -35,7 +33,7 @@ def _sent(robot: MujocoRobot, knee: float, elbow: float, delay: int) -> list[tup
         return torque
 
     action = np.zeros(12)
-    action[3] = knee  # facts 4.2: hip pitch, roll, yaw, knee
+    action[3] = knee  # hip pitch, roll, yaw, knee
     robot.step(action, {"left_elbow_joint": elbow}, torque_hook=solve, delay=delay)
     return targets
 

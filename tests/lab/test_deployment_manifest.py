@@ -16,10 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from himloco_lab.deployment.files import digest, find_policy, load_manifest
-from himloco_lab.deployment.manifest import Manifest
-from himloco_lab.deployment.schema import ManifestError
-from himloco_lab.deployment.untrained import untrained_manifest
+from himloco_lab.deployment.manifest import Manifest, ManifestError, digest
+from himloco_lab.deployment.policy import find_policy, load_manifest, untrained_manifest
 from himloco_lab.robots.g1 import G1_JOINTS, G1_LEG_JOINTS
 
 ROBOT = "himloco_lab.robots.g1.g1_description:G1_DESCRIPTION"
@@ -32,7 +30,7 @@ def content() -> dict[str, Any]:
 
 
 def test_homies_layout() -> None:
-    """6 frames of 3 + 1 + 3 + 3 + 27 + 27 + 12 = 76 values (facts 4.2)."""
+    """6 frames of 3 + 1 + 3 + 3 + 27 + 27 + 12 = 76 values, as HomieRL's G1 has them."""
     assert (MANIFEST.input.width, MANIFEST.output.width) == (456, 12)
     assert MANIFEST.observation.frame_width == 76
     assert MANIFEST.joint_names == G1_JOINTS

@@ -13,12 +13,10 @@ import mujoco
 import numpy as np
 import pytest
 
-from himloco_lab.deployment.mujoco_sim import FALL_TILT, MujocoRobot, Wrench
-from himloco_lab.deployment.policy import RandomPolicy, ZeroPolicy
-from himloco_lab.deployment.rollout import PolicyLoop, run
-from himloco_lab.deployment.schema import ManifestError
+from himloco_lab.deployment.manifest import ManifestError
+from himloco_lab.deployment.mujoco_sim import FALL_TILT, MujocoRobot, PolicyLoop, Wrench, run
+from himloco_lab.deployment.policy import RandomPolicy, ZeroPolicy, untrained_manifest
 from himloco_lab.deployment.terrain import rough_ground
-from himloco_lab.deployment.untrained import untrained_manifest
 from himloco_lab.robots.g1 import G1_29DOF_DESCRIPTION, G1_DESCRIPTION, G1_FOOT_BODIES, G1_LEG_JOINTS
 
 MANIFEST = untrained_manifest("himloco_lab.robots.g1.g1_description:G1_DESCRIPTION")
@@ -42,7 +40,7 @@ def test_it_starts_in_the_default_pose_just_above_the_ground(robot: MujocoRobot)
     assert not robot.state.joint_vel.any()
     assert robot.ground_contacts() == set()
     assert not robot.has_fallen
-    # facts 4.8: pelvis to ankle 0.7492 m
+    # pelvis to ankle 0.7492 m
     assert robot.base_height == pytest.approx(0.7492 + 0.02, abs=1e-3)
     for _ in range(10):
         robot.step(NOTHING)

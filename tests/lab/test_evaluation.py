@@ -303,4 +303,4 @@ def test_velocities_are_the_papers_rows() -> None:
     # 20 records of standing and 30 or 29 of running
     assert row["error_lin_all"] == pytest.approx(((20 + 30 * 0.3) / 50 + (20 + 29 * 0.3) / 49) / 2)
     assert row["error_ang_all"] == pytest.approx(((20 * 0.5 + 30 * 0.1) / 50 + (20 * 0.5 + 29 * 0.1) / 49) / 2)
-    assert (row["published_lin"], row["published_ang"]) == (0.073, None)  # facts 1.3
+    assert (row["published_lin"], row["published_ang"]) == (0.073, None)  # HIM paper, table of velocity errors

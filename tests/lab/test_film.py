@@ -17,7 +17,7 @@ import pinocchio as pin
 import pytest
 import torch
 
-from himloco_lab.deployment.caption import write_table
+from himloco_lab.deployment.video import write_table
 from himloco_lab.playing.film import place
 from himloco_lab.playing.ground import GroundWindow
 from himloco_lab.robots.g1 import G1_DESCRIPTION

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from himloco_lab.deployment.schema import ManifestError
+from himloco_lab.deployment.manifest import ManifestError
 from himloco_lab.evaluation import mujoco_pool
 from himloco_lab.evaluation.metrics import Recording
 from himloco_lab.evaluation.mujoco_pool import contestant, measure

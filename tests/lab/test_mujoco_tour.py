@@ -15,10 +15,8 @@ import mujoco
 import numpy as np
 import pytest
 
-from himloco_lab.deployment.mujoco_sim import MujocoRobot, Wrench
-from himloco_lab.deployment.policy import RandomPolicy
-from himloco_lab.deployment.rollout import PolicyLoop
-from himloco_lab.deployment.untrained import untrained_manifest
+from himloco_lab.deployment.mujoco_sim import MujocoRobot, PolicyLoop, Wrench
+from himloco_lab.deployment.policy import RandomPolicy, untrained_manifest
 from himloco_lab.evaluation.mujoco_arena import MujocoArena, with_physics_dt
 from himloco_lab.evaluation.tour import TourRecording, run_tour
 from himloco_lab.evaluation.tour_plan import PHYSICS_DT, make_plan

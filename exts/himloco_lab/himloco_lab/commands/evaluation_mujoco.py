@@ -17,7 +17,7 @@ from typing import Any
 from rich.progress import Progress
 
 from himloco_lab.commands.evaluation_plan import Source, Unit
-from himloco_lab.deployment.schema import ManifestError
+from himloco_lab.deployment.manifest import ManifestError
 from himloco_lab.errors import FAILURE, CliError
 from himloco_lab.setup.arguments import NEWEST_FIRST
 

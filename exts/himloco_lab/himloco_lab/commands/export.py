@@ -68,21 +68,24 @@ def _export(argv: list[str]) -> None:
 
 def _write_and_check(runner: HIMOnPolicyRunner, task: str, checkpoint: Path, folder: Path) -> None:
     """Write the files, run them, and say how far they are from the model."""
-    from himloco_lab.exporting.describe import FORMAT, describe_policy
+    from himloco_lab.exporting.describe import describe_policy
     from himloco_lab.exporting.files import compare_files, write_files
 
     actor = cast("HIMActor", runner.alg.get_policy()).eval()
     env = cast("RslRlVecEnvWrapper", runner.env).unwrapped
-    facts = describe_policy(env, list(actor.obs_groups), getattr(runner.env, "clip_actions", None))
     source = {**_source(checkpoint), "iteration": _iteration(checkpoint)}
-    manifest = {"format": FORMAT, "task": task, "source": source, **facts}
+    clip_actions = getattr(runner.env, "clip_actions", None)
+    try:
+        manifest = describe_policy(env, list(actor.obs_groups), clip_actions, task, source)
+    except ValueError as error:
+        raise CliError(f"{task} cannot be exported: {error}", FAILURE) from error
     write_files(actor, manifest, folder)
     observations = _observations(runner, actor)
-    _tell(compare_files(actor, observations, folder), len(observations), folder)
+    _check_difference(compare_files(actor, observations, folder), len(observations), folder)
     print(f"[INFO] Exported {checkpoint} to {folder}")
 
 
-def _tell(found: dict[str, float], count: int, folder: Path) -> None:
+def _check_difference(found: dict[str, float], count: int, folder: Path) -> None:
     """Say how far the files are from the model.
 
     Args:

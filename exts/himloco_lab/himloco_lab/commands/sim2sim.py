@@ -20,23 +20,21 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from himloco_lab.deployment.schema import ManifestError
+import numpy as np
+
+from himloco_lab.deployment.manifest import HEIGHT, Manifest, ManifestError
+from himloco_lab.deployment.policy import OnnxPolicy, Policy, RandomPolicy, ZeroPolicy, find_policy, untrained_manifest
 from himloco_lab.deployment.terrain import KINDS, LEVELS, make_ground
-from himloco_lab.deployment.video import VideoError, check_encoder, choose_backend
+from himloco_lab.deployment.video import VideoError, VideoRecorder, check_encoder, choose_backend
 from himloco_lab.errors import FAILURE, CliError, run_command
+from himloco_lab.robots.description import RobotDescription, find_description
+from himloco_lab.robots.height_field import HeightField
+from himloco_lab.setup.parser import Parser
 
 if TYPE_CHECKING:
-    from himloco_lab.deployment.manifest import Manifest
-    from himloco_lab.deployment.mujoco_sim import MujocoRobot
-    from himloco_lab.deployment.policy import Policy
-    from himloco_lab.deployment.rollout import Report
-    from himloco_lab.robots.description import RobotDescription
-    from himloco_lab.robots.height_field import HeightField
-
-RESET_NOISE = 0.02
-"""Half-width of the noise on joint positions at a reset [rad]: without it every seed and every fall would be alike."""
+    from himloco_lab.deployment.mujoco_sim import MujocoRobot, Report
 
 DEFAULT_LEVEL = 2
 """Level of uneven ground when none is asked for: 3 cm bumps, 0.1 m/m slopes, 9.5 cm steps."""
@@ -44,18 +42,13 @@ DEFAULT_LEVEL = 2
 _LONGEST = 3600.0  # [s]
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise CliError(f"{message}; {self.prog} --help shows what there is")
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the policy as *argv* says and return the exit code."""
     return run_command(_run, argv)
 
 
-def _parser() -> _Parser:
-    parser = _Parser(description="Run an exported policy in MuJoCo and say how well it follows a command.")
+def _parser() -> Parser:
+    parser = Parser(description="Run an exported policy in MuJoCo and say how well it follows a command.")
     parser.add_argument("--policy", required=True, help="policy.onnx, the folder with it, 'zero' or 'random'.")
     parser.add_argument("--robot", default=None, help="Robot description as package.module:NAME; the policy's own.")
     parser.add_argument("--vx", type=float, default=0.0, help="Forward velocity [m/s].")
@@ -130,14 +123,11 @@ def _check_display() -> None:
 
 
 def _simulate(args: argparse.Namespace) -> None:
-    import numpy as np
-
-    from himloco_lab.deployment.mujoco_sim import MujocoRobot
-    from himloco_lab.deployment.rollout import PolicyLoop, run
+    from himloco_lab.deployment.mujoco_sim import START_NOISE, MujocoRobot, PolicyLoop, run
 
     manifest, policy = _load(args)
     if args.height is None:
-        args.height = manifest.command.standing[3]
+        args.height = manifest.command.standing[HEIGHT]
     command = np.array([args.vx, args.vy, args.wz, args.height])
     _check_delay(args.delay, manifest)
     _warn_beyond_training(command, manifest)
@@ -148,7 +138,7 @@ def _simulate(args: argparse.Namespace) -> None:
         ground,
         args.seed,
         visuals=args.viewer or args.video is not None,
-        reset_noise=RESET_NOISE,
+        reset_noise=START_NOISE,
     )
     with contextlib.ExitStack() as cleanup:
         watchers = list(_watchers(args, robot, cleanup))
@@ -158,13 +148,10 @@ def _simulate(args: argparse.Namespace) -> None:
             return False not in wishes
 
         report = run(PolicyLoop(manifest, robot, policy), command, args.duration, on_step, delay=args.delay)
-    _tell(args, command, report)
+    _print_report(args, command, report)
 
 
 def _load(args: argparse.Namespace) -> tuple[Manifest, Policy]:
-    from himloco_lab.deployment.files import find_policy
-    from himloco_lab.deployment.policy import OnnxPolicy, RandomPolicy, ZeroPolicy
-    from himloco_lab.deployment.untrained import untrained_manifest
     from himloco_lab.tasks.default_robot import default_robot
 
     if args.policy in ("zero", "random"):
@@ -175,8 +162,6 @@ def _load(args: argparse.Namespace) -> tuple[Manifest, Policy]:
 
 
 def _description(reference: str) -> RobotDescription:
-    from himloco_lab.robots.description import find_description
-
     try:
         return find_description(reference)
     except (ValueError, TypeError) as error:
@@ -204,12 +189,11 @@ def _check_delay(delay: int, manifest: Manifest) -> None:
         print(f"[WARNING] --delay {delay} is beyond what was trained: {trained}", file=sys.stderr)
 
 
-def _warn_beyond_training(command: Any, manifest: Manifest) -> None:
-    ranges = manifest.command
-    trained = (ranges.lin_vel_x, ranges.lin_vel_y, ranges.ang_vel_z, ranges.height)
-    for name, value, (low, high) in zip(("vx", "vy", "wz", "height"), command, trained, strict=True):
+def _warn_beyond_training(command: np.ndarray, manifest: Manifest) -> None:
+    flags = ("vx", "vy", "wz", "height")
+    for flag, value, (low, high) in zip(flags, command, manifest.command.ranges, strict=True):
         if not low <= value <= high:
-            print(f"[WARNING] --{name} {value:g} is beyond what was trained: {low:g} to {high:g}", file=sys.stderr)
+            print(f"[WARNING] --{flag} {value:g} is beyond what was trained: {low:g} to {high:g}", file=sys.stderr)
 
 
 def _watchers(
@@ -218,8 +202,6 @@ def _watchers(
     """Open what looks at the robot after every policy step; False from one of them ends the run."""
     watchers: list[Callable[[MujocoRobot], bool | None]] = []
     if args.video is not None:
-        from himloco_lab.deployment.video import VideoRecorder
-
         recorder = VideoRecorder(robot, args.video)
         cleanup.callback(recorder.close)
         watchers.append(recorder)
@@ -245,7 +227,7 @@ def _real_time(window: Any, dt: float) -> Callable[[MujocoRobot], bool]:
     return show
 
 
-def _tell(args: argparse.Namespace, command: Any, report: Report) -> None:
+def _print_report(args: argparse.Namespace, command: np.ndarray, report: Report) -> None:
     vx, vy, wz, height = command
     rows = [
         (

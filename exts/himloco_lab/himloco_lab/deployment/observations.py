@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .manifest import JOINT_TERMS, SCAN_TERM, Manifest, Term
-from .schema import ManifestError
+from .manifest import HEIGHT, JOINT_TERMS, SCAN_TERM, VELOCITY, Manifest, ManifestError, Term
 
 Array = np.ndarray
 
@@ -145,8 +144,8 @@ class ObservationBuilder:
     def _values(self, layout: _Terms, state: RobotState, command: Array, last_action: Array) -> Array:
         """Return the scaled values of some terms, one after the other."""
         raw = {
-            "velocity_command": command[:3],
-            "height_command": command[3:4],
+            "velocity_command": command[VELOCITY],
+            "height_command": command[HEIGHT : HEIGHT + 1],
             "base_ang_vel": state.base_ang_vel,
             "projected_gravity": state.projected_gravity,
             "joint_pos": state.joint_pos - self._default_pos,

@@ -4,7 +4,7 @@
 # pyright: reportAttributeAccessIssue=false
 # (MuJoCo's compiled module tells a type checker nothing about itself)
 
-"""Films of a robot, drawn by MuJoCo without a window."""
+"""Films of a robot, drawn by MuJoCo without a window, and words on their pictures."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
+if TYPE_CHECKING:
     from .mujoco_sim import MujocoRobot
 
 FPS = 25
@@ -29,6 +29,15 @@ FPS = 25
 
 BACKENDS = ("egl", "osmesa")
 """Ways of drawing without a window, in the order in which they are tried."""
+
+LINE = 20
+"""Height of a row of words, in pixels."""
+
+MARGIN = 8
+"""Left of the words and above and below them, in pixels."""
+
+SHADE = 0.35
+"""What is left of the picture's brightness behind the words."""
 
 _PROBE = "import mujoco; mujoco.Renderer(mujoco.MjModel.from_xml_string('<mujoco/>'), 16, 16).render(); print('drawn')"
 
@@ -190,3 +199,24 @@ class VideoRecorder:
     def close(self) -> None:
         """Finish the file."""
         self._film.close()
+
+
+def write_table(picture: np.ndarray, rows: Sequence[Sequence[str]]) -> np.ndarray:
+    """Return the picture with a table over its upper edge.
+
+    Args:
+        picture: RGB, shape ``[H, W, 3]``, unsigned bytes.
+        rows: As many cells in each; all columns are equally wide.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    written = picture.copy()
+    bottom = 2 * MARGIN + LINE * len(rows)
+    written[:bottom] = (written[:bottom] * SHADE).astype(np.uint8)
+    image = Image.fromarray(written)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(15)
+    for line, row in enumerate(rows):
+        for column, cell in enumerate(row):
+            place = (MARGIN + column * (image.width - MARGIN) // len(row), MARGIN + line * LINE)
+            draw.text(place, cell, fill="white", font=font)
+    return np.asarray(image)

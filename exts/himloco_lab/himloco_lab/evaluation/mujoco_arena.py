@@ -16,9 +16,8 @@ import mujoco
 import numpy as np
 
 from himloco_lab.deployment.manifest import Manifest, Timing
-from himloco_lab.deployment.mujoco_sim import MujocoRobot, Wrench
+from himloco_lab.deployment.mujoco_sim import MujocoRobot, PolicyLoop, Wrench
 from himloco_lab.deployment.policy import Policy
-from himloco_lab.deployment.rollout import PolicyLoop
 from himloco_lab.robots.description import RobotDescription
 from himloco_lab.robots.urdf import load_model
 

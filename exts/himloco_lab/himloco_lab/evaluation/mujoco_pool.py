@@ -16,11 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from himloco_lab.deployment.files import find_policy, open_session
-from himloco_lab.deployment.manifest import Manifest, Tensor
-from himloco_lab.deployment.policy import OnnxPolicy, Policy, RandomPolicy, ZeroPolicy
-from himloco_lab.deployment.schema import ManifestError
-from himloco_lab.deployment.untrained import untrained_manifest
+from himloco_lab.deployment.manifest import Manifest, ManifestError, Tensor
+from himloco_lab.deployment.policy import (
+    OnnxPolicy,
+    Policy,
+    RandomPolicy,
+    ZeroPolicy,
+    find_policy,
+    open_session,
+    untrained_manifest,
+)
 from himloco_lab.robots.description import find_description
 
 from .suites import Job, join, load, run_job, save

@@ -15,8 +15,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from himloco_lab.deployment.caption import write_table
-from himloco_lab.deployment.video import Film
+from himloco_lab.deployment.video import Film, write_table
 from himloco_lab.robots.description import find_description
 from himloco_lab.robots.mjcf_builder import GROUND, make_spec
 

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import torch
 from tensordict import TensorDict
 
-from himloco_lab.deployment.files import open_session
-from himloco_lab.deployment.schema import ManifestError
+from himloco_lab.deployment.manifest import ManifestError
+from himloco_lab.deployment.policy import open_session
 
 COMMAND_TERM = "base_velocity"
 """Name of the gait command in all tasks."""
