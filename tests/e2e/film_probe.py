@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from himloco_lab.commands import play
-from himloco_lab.playing import filming
 
+OPEN_FILM = play.open_film
 KEPT: dict[str, list[Any]] = {"engine": [], "drawn": [], "empty": []}
 
 
 def open_watched(*args: Any) -> Any:
     """Open the film; of every picture keep the bodies' poses in the engine and in MuJoCo, and the ground alone."""
-    film = filming.open_film(*args)
+    film = OPEN_FILM(*args)
     import mujoco  # not earlier: it is told how to draw before
 
     ground_only = mujoco.MjvOption()

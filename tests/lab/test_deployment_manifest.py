@@ -102,8 +102,14 @@ def test_what_does_not_fit_is_named(content: dict[str, Any], path: str, value: A
 def test_what_may_be_left_out(content: dict[str, Any], path: str) -> None:
     *parents, last = path.split(".")
     place = content[parents[0]] if parents else content
-    del place[last]
+    place.pop(last, None)
     Manifest.from_dict(content)
+
+
+def test_what_is_left_out_may_be_written(content: dict[str, Any]) -> None:
+    """As version 0.1 wrote it."""
+    content["observation"]["clip_input"] = content["input"]["dtype"] = None
+    assert Manifest.from_dict(content | {"source": {}, "files": {}}) == MANIFEST
 
 
 @pytest.mark.parametrize("key", ["timing", "joints", "observation", "spawn_height"])

@@ -18,8 +18,7 @@ import pytest
 import torch
 
 from himloco_lab.deployment.video import write_table
-from himloco_lab.playing.film import place
-from himloco_lab.playing.ground import GroundWindow
+from himloco_lab.playing.film import GroundWindow, place
 from himloco_lab.robots.g1 import G1_DESCRIPTION
 from himloco_lab.robots.mjcf_builder import HeightField, make_spec, replace_ground
 
