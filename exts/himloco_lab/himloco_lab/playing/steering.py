@@ -39,8 +39,6 @@ REQUEST_KEYS = {"p": "push", "r": "reset", "t": "terrain"}
 KEY_HELP = (
     "arrows: forward, back, left, right; z x: turn; u j: higher, lower; l: stand; p: push; r: reset; t: next terrain"
 )
-    "arrows: forward, back, left, right; z x: turn; u j: higher, lower; l: stand; p: push; r: reset; t: next terrain"
-)
 
 
 @dataclass(frozen=True)
