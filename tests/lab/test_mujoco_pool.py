@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from himloco_lab.deployment.manifest import ManifestError
-from himloco_lab.evaluation import mujoco_pool
-from himloco_lab.evaluation.metrics import Recording
-from himloco_lab.evaluation.mujoco_pool import contestant, measure
+from himloco_lab.evaluation import mujoco_arena
+from himloco_lab.evaluation.mujoco_arena import find_mujoco_policy, measure
 from himloco_lab.evaluation.suites import Job, load, save
 from himloco_lab.evaluation.tour import TourRecording
+from himloco_lab.evaluation.tracking import Recording
 
 ROBOT = "himloco_lab.robots.g1.g1_description:G1_DESCRIPTION"
 REST = (0.0, 0.0, 0.0, 0.74)
@@ -50,13 +50,13 @@ def test_a_recording_survives_its_file_bit_for_bit(tmp_path: Path) -> None:
 def test_what_was_done_before_is_read_and_only_the_rest_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mujoco_pool, "SLICE", 2)
-    zero = contestant("zero", None, ROBOT)
+    monkeypatch.setattr(mujoco_arena, "SLICE", 2)
+    zero = find_mujoco_policy("zero", None, ROBOT)
     job = Job("tracking", 7, 0.02, np.tile(REST, (6, 1)), REST, LIMITS)
     kept, again = tmp_path / "kept", tmp_path / "again"
     for folder, first in ((kept, 2), (again, 4)):
         folder.mkdir()
-        mujoco_pool._Worker(zero, job, folder)(range(first, first + 2))
+        mujoco_arena._Worker(zero, job, folder)(range(first, first + 2))
     marked = load(kept / "2.npz")
     assert isinstance(marked, Recording)
     marked.power[:] = 1234.5  # as nobody would measure it
@@ -88,7 +88,7 @@ def test_a_torchscript_file_acts_in_mujoco_and_one_of_another_layout_is_refused(
     torch.jit.script(Linear(456)).save(str(fits))
     torch.jit.script(Linear(450)).save(str(other))
     seen = np.random.default_rng(0).standard_normal((1, 456)).astype(np.float32)
-    actions = contestant("fits", fits, ROBOT).make_policy(0, 0)(seen)
+    actions = find_mujoco_policy("fits", fits, ROBOT).make_policy(0, 0)(seen)
     np.testing.assert_allclose(actions, seen[0] @ Linear(456).weights.detach().numpy(), rtol=1e-5, atol=1e-5)
     with pytest.raises(ManifestError, match=r"other\.pt .* cannot take .*\[N, 456\]"):
-        contestant("other", other, ROBOT)
+        find_mujoco_policy("other", other, ROBOT)

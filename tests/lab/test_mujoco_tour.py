@@ -18,8 +18,7 @@ import pytest
 from himloco_lab.deployment.mujoco_sim import MujocoRobot, PolicyLoop, Wrench
 from himloco_lab.deployment.policy import RandomPolicy, untrained_manifest
 from himloco_lab.evaluation.mujoco_arena import MujocoArena, with_physics_dt
-from himloco_lab.evaluation.tour import TourRecording, run_tour
-from himloco_lab.evaluation.tour_plan import PHYSICS_DT, make_plan
+from himloco_lab.evaluation.tour import PHYSICS_DT, TourRecording, make_plan, run_tour
 from himloco_lab.robots.g1 import G1_DESCRIPTION
 
 MANIFEST = with_physics_dt(untrained_manifest("himloco_lab.robots.g1.g1_description:G1_DESCRIPTION"), PHYSICS_DT)

@@ -35,13 +35,11 @@ def measure_tour(robots: int, tour_seconds: float, seed: int) -> dict[str, Any]:
     """
     import dataclasses
 
-    from himloco_lab.evaluation.mujoco_arena import MujocoArena, with_physics_dt
-    from himloco_lab.evaluation.mujoco_pool import contestant
-    from himloco_lab.evaluation.tour import run_tour
-    from himloco_lab.evaluation.tour_plan import HELD, PHYSICS_DT, make_plan
+    from himloco_lab.evaluation.mujoco_arena import MujocoArena, find_mujoco_policy, with_physics_dt
+    from himloco_lab.evaluation.tour import HELD, PHYSICS_DT, make_plan, run_tour
     from himloco_lab.robots.description import find_description
 
-    one = contestant("stand", default_robot().policy, default_robot().description)
+    one = find_mujoco_policy("stand", default_robot().policy, default_robot().description)
     manifest = with_physics_dt(one.manifest, PHYSICS_DT)
     policy = one.make_policy(seed, 0)
     arena = MujocoArena(manifest, find_description(default_robot().description), lambda number: policy, range(robots))

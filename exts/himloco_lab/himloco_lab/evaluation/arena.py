@@ -12,10 +12,6 @@ import numpy as np
 
 Array = np.ndarray
 
-START_NOISE = 0.02
-"""Half-width of the noise on joint positions at a reset [rad]: without it all robots of a command would be alike. It is
-``scripts/sim2sim.py``'s."""
-
 
 @dataclass(frozen=True)
 class State:
@@ -42,10 +38,15 @@ class State:
     estimate: Array
     """Velocity of the base as the policy estimates it [m/s], shape ``[R, 3]``; NaN where it tells none."""
 
+    @property
+    def motion(self) -> Array:
+        """What a command asks for, as measured: vx, vy [m/s], yaw rate [rad/s], base height [m]; shape ``[R, 4]``."""
+        return np.concatenate([self.velocity, self.height[:, None]], axis=1)
+
 
 @dataclass(frozen=True)
 class Push:
-    """A force on one link of each robot, through its centre of mass, throughout a policy step."""
+    """A force on one link of each robot, through its center of mass, throughout a policy step."""
 
     links: Array
     """Index into :attr:`Arena.links`, shape ``[R]``."""
