@@ -96,12 +96,12 @@ def main(argv: list[str] | None = None) -> int:
 def _evaluate(argv: list[str]) -> None:
     args, overrides = parse(evaluate_parser(), argv)
     args.task = find_task(args.task, args.agent).id
-    engines = engines_of(args, overrides)
-    sources = sources_of(args, engines[0].agent_cfg)
+    engines = _engines(args, overrides)
+    sources = _sources(args, engines[0].agent_cfg)
     only = os.environ.get(_ONLY)
     if only is None:
-        check_checkpoints(sources, engines[0], args.task)
-    units = units_of(args, overrides, engines, sources)
+        _check_checkpoints(sources, engines[0], args.task)
+    units = _units(args, overrides, engines, sources)
     folder = _folder(args)
     path = folder / "results.json"
     pending = [unit for unit in units if not _is_measured(path, unit, report=only is None)]
@@ -182,12 +182,8 @@ def _folder(args: argparse.Namespace) -> Path:
     return folder
 
 
-def engines_of(args: argparse.Namespace, overrides: list[str]) -> list[Engine]:
-    """Resolve the task's configuration for every engine.
-
-    Raises:
-        CliError: If an engine cannot run here, or is named twice.
-    """
+def _engines(args: argparse.Namespace, overrides: list[str]) -> list[Engine]:
+    """Resolve the task's configuration for every engine; refuse one that cannot run here, or is named twice."""
     chosen = args.engine or [None]
     given = next((token for token in overrides if token.startswith("physics=")), None)
     if args.engine and given:
@@ -211,12 +207,8 @@ def engines_of(args: argparse.Namespace, overrides: list[str]) -> list[Engine]:
     return engines
 
 
-def sources_of(args: argparse.Namespace, agent_cfg: Any) -> list[Source]:
-    """Return the policies, in the order of the command line.
-
-    Raises:
-        CliError: If one is not there, or two have the same name.
-    """
+def _sources(args: argparse.Namespace, agent_cfg: Any) -> list[Source]:
+    """Find the policies, in the order of the command line; refuse two of the same name."""
     sources: list[Source] = []
     root = log_root(agent_cfg.experiment_name)
     for selector in args.checkpoint or ([] if args.policy else ["latest"]):
@@ -233,30 +225,15 @@ def sources_of(args: argparse.Namespace, agent_cfg: Any) -> list[Source]:
     return sources
 
 
-def check_checkpoints(sources: list[Source], engine: Engine, task: str) -> None:
-    """Refuse a checkpoint that does not fit the task before another policy is measured for an hour.
-
-    Args:
-        sources: The policies.
-        engine: Any of the engines.
-        task: Registered name.
-
-    Raises:
-        CliError: With what differs.
-    """
+def _check_checkpoints(sources: list[Source], engine: Engine, task: str) -> None:
+    """Refuse a checkpoint that does not fit the task before another policy is measured for an hour."""
     for source in sources:
         if source.is_checkpoint and source.path:
             check_policy(source.path, task, engine.env_cfg, engine.agent_cfg, recorded_agent(source.path))
 
 
-def units_of(
-    args: argparse.Namespace, overrides: list[str], engines: list[Engine], sources: list[Source]
-) -> list[Unit]:
-    """Return everything that is to be measured, suite after suite.
-
-    Raises:
-        CliError: If a number does not fit the task, or an engine does not have a suite.
-    """
+def _units(args: argparse.Namespace, overrides: list[str], engines: list[Engine], sources: list[Source]) -> list[Unit]:
+    """List everything that is to be measured, suite after suite; refuse a suite that an engine does not have."""
     units: list[Unit] = []
     for suite in dict.fromkeys(args.suite):
         for engine in engines:
@@ -332,11 +309,7 @@ def _conditions(args: argparse.Namespace, env_cfg: Any) -> tuple[Condition, ...]
 
 
 def _groups(args: argparse.Namespace, own: tuple[str, ...]) -> tuple[str, ...]:
-    """Return which of a suite's own groups were asked for, all where none was.
-
-    Raises:
-        CliError: If no suite that was asked for has such a group.
-    """
+    """Return which of a suite's own groups were asked for, all where none was; refuse one that no suite has."""
     from himloco_lab.evaluation.robustness import GROUPS
     from himloco_lab.evaluation.velocities import GROUNDS
 
@@ -381,16 +354,7 @@ def _measure(args: argparse.Namespace, unit: Unit, path: Path) -> None:
 
 
 def _measure_in_env(args: argparse.Namespace, unit: Unit, bar: Progress) -> dict[str, Any]:
-    """Build the task under nominal conditions, and do the job with all robots at once.
-
-    Args:
-        args: The command line.
-        unit: What to measure.
-        bar: Shows how far it is.
-
-    Returns:
-        What the suite found.
-    """
+    """Build the task under nominal conditions, do the job with all robots at once, and return what was found."""
     from himloco_lab.evaluation.suites import measure_in_env, prepare_env
 
     env_cfg, agent_cfg, source = unit.engine.env_cfg, unit.engine.agent_cfg, unit.source
@@ -401,7 +365,7 @@ def _measure_in_env(args: argparse.Namespace, unit: Unit, bar: Progress) -> dict
     from isaaclab.app import launch_simulation
 
     recorded = recorded_agent(source.path) if source.is_checkpoint and source.path else {}
-    check_checkpoints([source], unit.engine, args.task)
+    _check_checkpoints([source], unit.engine, args.task)
     with launch_simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
         vec_env = open_env(args.task, env_cfg, agent_cfg, recorded, cleanup)
         named = source.path or source.name
@@ -415,19 +379,9 @@ def _measure_in_env(args: argparse.Namespace, unit: Unit, bar: Progress) -> dict
 
 
 def _measure_in_mujoco(args: argparse.Namespace, unit: Unit, folder: Path, bar: Progress) -> dict[str, Any]:
-    """Do the job on level ground, with all cores; a checkpoint is exported first.
+    """Do the job on level ground, with all cores, and return what was found; a checkpoint is exported first.
 
-    Args:
-        args: The command line.
-        unit: What to measure.
-        folder: Where exports go, and what is done when it is interrupted.
-        bar: Shows how far it is.
-
-    Returns:
-        What the suite found.
-
-    Raises:
-        CliError: If the policy cannot be exported, or does not fit its manifest.
+    The folder takes exports, and what is done when the command is interrupted.
     """
     os.environ.setdefault("MUJOCO_GL", "disable")  # nothing is drawn, so a broken backend need not matter
     from himloco_lab.evaluation.mujoco_arena import find_mujoco_policy, measure

@@ -305,7 +305,6 @@ class PolicyLoop:
     def reset(self) -> None:
         """Stand the robot up and forget the past."""
         self.robot.reset()
-        self.policy.reset()
         self._builder.reset()
         self.last_action = np.zeros_like(self.last_action)
 

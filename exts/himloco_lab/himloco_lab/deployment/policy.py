@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 MANIFEST_FILE = "policy.yaml"
 ONNX_FILE = "policy.onnx"
+
+Policy = Callable[[np.ndarray], np.ndarray]
+"""Takes the network's input, shape ``[1, W]`` (float32), and returns raw actions, shape ``[A]``. Its past lies in the
+input, so it has no state that an episode could leave behind."""
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -103,52 +107,25 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
         raise ManifestError(f"{path} is not an ONNX model that can be run ({reason}): export it again") from error
 
 
-class Policy(Protocol):
-    """Anything that acts."""
-
-    def reset(self) -> None:
-        """Begin a new episode."""
-        ...
-
-    def __call__(self, observation: np.ndarray) -> np.ndarray:
-        """Return raw actions, shape ``[A]``, for the network's input, shape ``[1, W]`` (float32)."""
-        ...
-
-
 class ZeroPolicy:
     """Asks for the default pose at every step."""
 
     def __init__(self, manifest: Manifest) -> None:
-        """Take the width of the action.
-
-        Args:
-            manifest: The manifest it acts for.
-        """
+        """Take the number of actions from the manifest."""
         self._width = manifest.output.width
-
-    def reset(self) -> None:
-        """Do nothing: it has no state."""
 
     def __call__(self, observation: np.ndarray) -> np.ndarray:
         """Return zeros, shape ``[A]``."""
         return np.zeros(self._width)
 
 
-class RandomPolicy:
+class RandomPolicy(ZeroPolicy):
     """Draws every action from a normal distribution of variance 1, as an untrained policy does."""
 
     def __init__(self, manifest: Manifest, seed: int = 0) -> None:
-        """Seed the generator.
-
-        Args:
-            manifest: The manifest it acts for.
-            seed: The same seed gives the same actions.
-        """
-        self._width = manifest.output.width
+        """Take the number of actions from the manifest; the same seed gives the same ones."""
+        super().__init__(manifest)
         self._generator = np.random.default_rng(seed)
-
-    def reset(self) -> None:
-        """Do nothing: a new episode is to bring new actions."""
 
     def __call__(self, observation: np.ndarray) -> np.ndarray:
         """Return random actions, shape ``[A]``."""
@@ -184,9 +161,6 @@ class OnnxPolicy:
                 f" {manifest.observation.layout} -> {wanted_output.width} actions: export it with this manifest"
             )
         self._input, self._output = wanted_input.name, wanted_output.name
-
-    def reset(self) -> None:
-        """Do nothing: the history lies in the input."""
 
     def __call__(self, observation: np.ndarray) -> np.ndarray:
         """Return raw actions, shape ``[A]``, for an input of shape ``[1, W]`` (float32).

@@ -25,7 +25,7 @@ from himloco_lab.playing.policies import COMMAND_TERM
 from himloco_lab.robots.description import find_description
 from himloco_lab.robots.urdf import load_model
 
-from .arena import Array, Push, State
+from .arena import Array, Push, State, decimation_of
 
 if TYPE_CHECKING:
     from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
@@ -86,12 +86,8 @@ def make_nominal(env_cfg: Any, seconds: float, physics_dt: float | None = None) 
     action.torque_offset = action.torque_noise = 0.0
     env_cfg.episode_length_s = max(env_cfg.episode_length_s, seconds + 10.0)
     if physics_dt is not None:
-        step = env_cfg.sim.dt * env_cfg.decimation
-        decimation = round(step / physics_dt)
-        if abs(decimation * physics_dt - step) > 1e-9:
-            raise ValueError(f"a policy step of {step} s is no multiple of a physics step of {physics_dt} s")
-        env_cfg.sim.dt, env_cfg.decimation = physics_dt, decimation
-        env_cfg.sim.render_interval = decimation
+        decimation = decimation_of(env_cfg.sim.dt * env_cfg.decimation, physics_dt)
+        env_cfg.sim.dt, env_cfg.decimation, env_cfg.sim.render_interval = physics_dt, decimation, decimation
 
 
 def terrain_kinds(env_cfg: Any) -> tuple[dict[str, list[int]], int]:

@@ -34,7 +34,7 @@ from himloco_lab.deployment.policy import (
 from himloco_lab.robots.description import RobotDescription, find_description
 from himloco_lab.robots.urdf import load_model
 
-from .arena import Array, Push, State
+from .arena import Array, Push, State, decimation_of
 from .suites import Job, join, load, run_job, save
 
 SLICE = 8
@@ -51,12 +51,8 @@ def with_physics_dt(manifest: Manifest, physics_dt: float | None) -> Manifest:
     """
     if physics_dt is None:
         return manifest
-    decimation = round(manifest.timing.policy_dt / physics_dt)
-    if abs(decimation * physics_dt - manifest.timing.policy_dt) > 1e-9:
-        raise ValueError(
-            f"a policy step of {manifest.timing.policy_dt} s is no multiple of a physics step of {physics_dt} s"
-        )
-    return replace(manifest, timing=Timing(physics_dt, decimation, manifest.timing.policy_dt))
+    policy_dt = manifest.timing.policy_dt
+    return replace(manifest, timing=Timing(physics_dt, decimation_of(policy_dt, physics_dt), policy_dt))
 
 
 class MujocoArena:
@@ -198,9 +194,6 @@ class _TorchScriptPolicy:
             self._policy = FilePolicy(path, layout)
         except PolicyError as error:
             raise ManifestError(str(error)) from None
-
-    def reset(self) -> None:
-        """Do nothing: the history lies in the input."""
 
     def __call__(self, observation: np.ndarray) -> np.ndarray:
         """Return raw actions, shape ``[A]``, for an input of shape ``[1, W]``."""

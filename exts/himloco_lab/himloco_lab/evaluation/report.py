@@ -83,28 +83,17 @@ def overview(entries: Sequence[Entry]) -> str:
     parts = []
     for suite, header, rows in tables(entries):
         parts.append(f"## {suite.capitalize()}\n\n{markdown_table(header, rows, words=2)}")
-        if remarks := notes(suite):
-            parts.append("\n".join(f"- {note}" for note in remarks))
+        if notes := SECTIONS[suite][2]:
+            parts.append("\n".join(f"- {note}" for note in notes))
     return "\n\n".join(parts)
-
-
-def notes(suite: str) -> tuple[str, ...]:
-    """Return what a reader of a suite's table must know."""
-    return NOTES if suite == "velocities" else ()
 
 
 def tables(entries: Sequence[Entry]) -> list[tuple[str, list[str], list[list[str]]]]:
     """Return suite, header and rows of every table of the overview."""
     found = []
-    for suite, make in (
-        ("tracking", _tracking),
-        ("robustness", _robustness),
-        ("velocities", _velocities),
-        ("tour", _tour),
-    ):
-        mine = of_suite(entries, suite)
-        if mine:
-            header, rows = make(mine)
+    for suite, (make_table, _, _) in SECTIONS.items():
+        if mine := of_suite(entries, suite):
+            header, rows = make_table(mine)
             found.append((suite, ["policy", "engine", *header], rows))
     return found
 
@@ -182,12 +171,12 @@ def _with_interval(row: Mapping[str, Any], figure: str) -> str:
 def write_html(entries: Sequence[Entry], path: Path, title: str) -> None:
     """Write the report: for each suite a table of policies and engines, and its pictures; nothing is fetched."""
     sections = [f"<h1>{html.escape(title)}</h1>"]
-    draw = {"tracking": tracking_pictures, "robustness": robustness_pictures, "tour": tour_pictures}
     for suite, header, rows in tables(entries):
+        _, draw, notes = SECTIONS[suite]
         sections.append(f"<h2>{suite.capitalize()}</h2>")
         sections.append(_html_table(header, rows))
-        sections += [f"<p>{html.escape(note)}</p>" for note in notes(suite)]
-        for caption, address in draw.get(suite, _no_pictures)(of_suite(entries, suite)):
+        sections += [f"<p>{html.escape(note)}</p>" for note in notes]
+        for caption, address in draw(of_suite(entries, suite)) if draw else ():
             sections.append(f'<h3>{html.escape(caption)}</h3><img alt="{html.escape(caption)}" src="{address}">')
     for entry in of_suite(entries, "tour"):
         sections.append(f"<h3>{html.escape(f'Falls after punches: {label(entry)}')}</h3>")
@@ -199,11 +188,6 @@ def write_html(entries: Sequence[Entry], path: Path, title: str) -> None:
         sections.append(f"<p><b>{html.escape(name)}</b>: {html.escape(settings)}</p>")
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
     path.write_text(f"{head}<style>{_STYLE}</style>" + "\n".join(sections) + "</html>\n")
-
-
-def _no_pictures(entries: Sequence[Entry]) -> list[tuple[str, str]]:
-    """Draw nothing for a suite whose table says it all."""
-    return []
 
 
 def _html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -241,12 +225,8 @@ def robustness_pictures(entries: Sequence[Entry]) -> list[tuple[str, str]]:
 def tour_pictures(entries: Sequence[Entry]) -> list[tuple[str, str]]:
     """Return titles and data addresses of the tour's pictures."""
     figure, axes = _grid(1, 3)
-    panels = (
-        ("alive", "share that stands"),
-        ("position_error", "position error [m]"),
-        ("yaw_error", "yaw error [rad]"),
-    )
-    for plot, (name, title) in zip(axes, panels, strict=True):
+    panels = {"alive": "share that stands", "position_error": "position error [m]", "yaw_error": "yaw error [rad]"}
+    for plot, (name, title) in zip(axes, panels.items(), strict=True):
         for entry in entries:
             plot.plot(_array(entry["series"]["time"]), _array(entry["series"][name]), label=label(entry))
         plot.set_xlabel("time [s]")
@@ -380,3 +360,12 @@ def _address(figure: Figure, legend: Any) -> str:
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=100)
     return "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
+
+
+SECTIONS = {
+    "tracking": (_tracking, tracking_pictures, ()),
+    "robustness": (_robustness, robustness_pictures, ()),
+    "velocities": (_velocities, None, NOTES),
+    "tour": (_tour, tour_pictures, ()),
+}
+"""Suite -> what makes its table of the overview, what draws its pictures, and what a reader of the table must know."""

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from tensordict import TensorDict
@@ -21,6 +21,10 @@ COMMAND_TERM = "base_velocity"
 """Name of the gait command in all tasks."""
 BUILT_IN = ("zero", "random")
 """Policies that need no file."""
+
+
+EnvPolicy = Callable[[TensorDict], torch.Tensor]
+"""Anything that acts in a vectorized environment: takes its observations, returns raw actions, shape ``[N, A]``."""
 
 
 class PolicyError(ValueError):
@@ -62,14 +66,6 @@ def layout_of(observations: TensorDict, groups: Sequence[str], num_actions: int,
     """
     widths = tuple(int(observations[group].shape[-1]) for group in groups)
     return TaskLayout(tuple(groups), widths, num_actions, frames)
-
-
-class EnvPolicy(Protocol):
-    """Anything that acts in a vectorized environment."""
-
-    def __call__(self, observations: TensorDict) -> torch.Tensor:
-        """Return raw actions, shape ``[N, A]``."""
-        ...
 
 
 class BuiltInPolicy:
