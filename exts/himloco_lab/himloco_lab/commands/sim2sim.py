@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from himloco_lab.deployment.manifest import HEIGHT, Manifest, ManifestError
+from himloco_lab.deployment.manifest import HEIGHT, START_NOISE, Manifest, ManifestError
 from himloco_lab.deployment.policy import OnnxPolicy, Policy, RandomPolicy, ZeroPolicy, find_policy, untrained_manifest
 from himloco_lab.deployment.terrain import KINDS, LEVELS, make_ground
 from himloco_lab.deployment.video import VideoError, VideoRecorder, check_encoder, choose_backend
@@ -123,7 +123,7 @@ def _check_display() -> None:
 
 
 def _simulate(args: argparse.Namespace) -> None:
-    from himloco_lab.deployment.mujoco_sim import START_NOISE, MujocoRobot, PolicyLoop, run
+    from himloco_lab.deployment.mujoco_sim import MujocoRobot, PolicyLoop, run
 
     manifest, policy = _load(args)
     if args.height is None:

@@ -31,6 +31,10 @@ DRIVERS = ("policy", "command")
 METADATA_KEY = "himloco_manifest"
 """Key of the manifest, as JSON, in an ONNX file's metadata."""
 
+START_NOISE = 0.02
+"""Half-width of the noise on joint positions at the start of a run, in any engine [rad]: without it every seed and
+every fall would be alike."""
+
 COMMAND_PARTS = ("vx", "vy", "yaw_rate", "height")
 """Names of a command's numbers: [m/s], [m/s], [rad/s], [m]."""
 

@@ -30,10 +30,6 @@ Array = np.ndarray
 FALL_TILT = 0.9273
 """Angle between the base's z axis and the vertical beyond which a robot has fallen [rad]: arccos 0.6."""
 
-START_NOISE = 0.02
-"""Half-width of the noise on joint positions at a reset that runs ask for [rad]: without it every seed and every fall
-would be alike."""
-
 _BLOWN_UP = [int(getattr(mujoco.mjtWarning, f"mjWARN_BADQ{what}")) for what in ("POS", "VEL", "ACC")]
 
 

@@ -19,7 +19,8 @@ from isaaclab.managers import SceneEntityCfg
 from isaaclab.utils.math import euler_xyz_from_quat, quat_apply, yaw_quat
 from isaaclab.utils.string import ResolvableString
 
-from himloco_lab.deployment.mujoco_sim import FALL_TILT, START_NOISE
+from himloco_lab.deployment.manifest import START_NOISE
+from himloco_lab.deployment.mujoco_sim import FALL_TILT
 from himloco_lab.deployment.terrain import LEVELS
 from himloco_lab.playing.policies import COMMAND_TERM
 from himloco_lab.robots.description import find_description

@@ -20,8 +20,8 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from himloco_lab.deployment.manifest import HEIGHT, VELOCITY, Manifest, ManifestError, Tensor, Timing
-from himloco_lab.deployment.mujoco_sim import START_NOISE, MujocoRobot, PolicyLoop, Wrench
+from himloco_lab.deployment.manifest import HEIGHT, START_NOISE, VELOCITY, Manifest, ManifestError, Tensor, Timing
+from himloco_lab.deployment.mujoco_sim import MujocoRobot, PolicyLoop, Wrench
 from himloco_lab.deployment.policy import (
     OnnxPolicy,
     Policy,
