@@ -125,7 +125,7 @@ def test_ctrl_c_leaves_a_film_that_plays(backend: str, tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # as from a terminal: a background process of a shell may be told to ignore the signal
+        # as from a terminal: a background process of a shell may be set to ignore the signal
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stdout is not None
@@ -134,11 +134,11 @@ def test_ctrl_c_leaves_a_film_that_plays(backend: str, tmp_path: Path) -> None:
             assert process.stdout.readline() == "drawn\n"
         time.sleep(0.1)
         os.killpg(process.pid, signal.SIGINT)
-        told = process.communicate(timeout=60)[0].split()
+        printed = process.communicate(timeout=60)[0].split()
         assert process.returncode == 0
     finally:
         process.kill()
-    assert told[-2] == "closed"
+    assert printed[-2] == "closed"
     assert len(decode(path)[0]) >= 5
 
 
@@ -150,7 +150,7 @@ def test_ctrl_c_leaves_a_film_that_plays(backend: str, tmp_path: Path) -> None:
         ("no backend", ["MUJOCO_GL=paper", "libegl1"]),
     ],
 )
-def test_what_cannot_be_filmed_is_told_before_anything_is_built(
+def test_what_cannot_be_filmed_is_reported_before_anything_is_built(
     what: str, named: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

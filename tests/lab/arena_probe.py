@@ -44,7 +44,7 @@ def main() -> None:
 
 
 class Script:
-    """A policy that does what it is told, the same for all robots."""
+    """A policy that does what a script says, the same for all robots."""
 
     action = 0.0
 

@@ -151,7 +151,7 @@ def test_onnx_is_the_matrix_product_it_is_made_of(tmp_path: Path, make_onnx: Cal
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(450, 12), (456, 10)])
 def test_onnx_of_another_layout(tmp_path: Path, make_onnx: Callable[..., Path], inputs: int, outputs: int) -> None:
-    """Both shapes are told, and what the input is to consist of."""
+    """Both shapes are named, and what the input is to consist of."""
     manifest = untrained_manifest("himloco_lab.robots.g1.g1_description:G1_DESCRIPTION")
     with pytest.raises(ManifestError) as caught:
         OnnxPolicy(manifest, make_onnx(tmp_path / "policy.onnx", inputs, outputs))

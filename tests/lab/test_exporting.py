@@ -72,7 +72,7 @@ def test_the_files_are_sound_and_act_as_the_model(
 
 
 def test_files_that_act_otherwise_end_the_export(actor: HIMActor, folder: Path) -> None:
-    """The model has learnt a little more since: one bias of its last layer, by twice the tolerance."""
+    """The model has learned a little more since: one bias of its last layer, by twice the tolerance."""
     bias = cast("torch.nn.Linear", actor.mlp[-1]).bias
     with torch.no_grad():
         bias[0] += 2.0 * TOLERANCE

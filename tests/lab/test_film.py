@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 # pyright: reportAttributeAccessIssue=false, reportCallIssue=false, reportArgumentType=false, reportIndexIssue=false
-# (the compiled modules used here, Pinocchio's and MuJoCo's, tell a type checker little about themselves)
+# (the compiled modules used here, Pinocchio's and MuJoCo's, have few types)
 
 """What films are made of: poses, ground, words."""
 

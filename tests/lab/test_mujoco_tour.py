@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 # pyright: reportAttributeAccessIssue=false
-# (MuJoCo's compiled module tells a type checker only half of what it has)
+# (MuJoCo's compiled module has types for half of what it holds)
 
 """The tour in MuJoCo: what makes it fast changes no number."""
 

@@ -260,9 +260,9 @@ def test_frames_are_turned_round_for_a_policy_that_wants_the_newest_first(
     here = observations["policy"].numpy()
     np.testing.assert_allclose(policy(observations).numpy(), here @ by_frame, atol=1e-5)
     page = (Path(__file__).parents[2] / "docs" / "coming_from_himloco.md").read_text()
-    told = dict(re.findall(r"^there = (.+?)  # (numpy|torch)$", page, re.MULTILINE))
-    assert len(told) == 2
-    for formula, kind in told.items():
+    formulas = dict(re.findall(r"^there = (.+?)  # (numpy|torch)$", page, re.MULTILINE))
+    assert len(formulas) == 2
+    for formula, kind in formulas.items():
         given = {"here": here if kind == "numpy" else observations["policy"]}
         there = np.asarray(eval(formula, given))  # the page's own line
         np.testing.assert_allclose(there @ weights, here @ by_frame, atol=1e-5)

@@ -27,7 +27,7 @@ LIMITS = np.array([[-0.8, -0.5, -0.8], [1.2, 0.5, 0.8]])
 
 
 class Puck:
-    """Robots without legs: they move exactly as commanded, and fall when they are told to."""
+    """Robots without legs: they move exactly as commanded, and fall at a given time."""
 
     dt, mass = 0.02, 10.0
     links, arms = ("base", "arm", "leg"), ("waist_yaw_joint", "left_arm", "right_arm")

@@ -55,7 +55,7 @@ class Engine:
 
     name: str
     env_cfg: Any
-    """For MuJoCo the task's own, which tells robot and ranges."""
+    """For MuJoCo the task's own, which has robot and ranges."""
     agent_cfg: Any
     overrides: tuple[str, ...]
     """What makes the configuration, the engine's preset included."""

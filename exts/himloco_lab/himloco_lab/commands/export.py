@@ -47,7 +47,7 @@ def _export(argv: list[str]) -> None:
     recorded = recorded_agent(checkpoint)
     env_cfg.scene.num_envs, env_cfg.seed = ROBOTS, args.seed
     for name in vars(env_cfg.curriculum):
-        setattr(env_cfg.curriculum, name, None)  # one that has just begun narrows the ranges that the manifest tells
+        setattr(env_cfg.curriculum, name, None)  # one that has just begun narrows the ranges that the manifest states
     apply_device(args, overrides, env_cfg, agent_cfg)
     check_configs(env_cfg, agent_cfg)
     check_launch(env_cfg, args)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 # pyright: reportAttributeAccessIssue=false
-# (MuJoCo's compiled module tells a type checker nothing about itself)
+# (MuJoCo's compiled module has no types)
 
 """``scripts/sim2sim.py``: an exported policy in MuJoCo, another engine than the one it was trained in.
 
@@ -144,8 +144,8 @@ def _simulate(args: argparse.Namespace) -> None:
         watchers = list(_watchers(args, robot, cleanup))
 
         def on_step(stepped: MujocoRobot) -> bool:
-            wishes = [watcher(stepped) for watcher in watchers]  # ask every one before any may end it
-            return False not in wishes
+            answers = [watcher(stepped) for watcher in watchers]  # ask every one before any may end it
+            return False not in answers
 
         report = run(PolicyLoop(manifest, robot, policy), command, args.duration, on_step, delay=args.delay)
     _print_report(args, command, report)

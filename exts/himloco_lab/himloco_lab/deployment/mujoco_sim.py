@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 # pyright: reportAttributeAccessIssue=false
-# (MuJoCo's compiled module tells a type checker nothing about itself)
+# (MuJoCo's compiled module has no types)
 
-"""A robot in MuJoCo that takes what a policy gives and tells what a policy needs, and the loop of the two."""
+"""A robot in MuJoCo that takes what a policy gives and measures what a policy needs, and the loop of the two."""
 
 from __future__ import annotations
 
@@ -99,7 +99,9 @@ class MujocoRobot:
         names = manifest.joint_names
         self._action_ids = np.array([names.index(name) for name in manifest.action.joints])
         self._action_scale, self._action_offset = np.asarray(manifest.action.scale), np.asarray(manifest.action.offset)
-        self._led = {name: place for place, name in enumerate(names) if place not in set(self._action_ids.tolist())}
+        self._commanded = {
+            name: place for place, name in enumerate(names) if place not in set(self._action_ids.tolist())
+        }
         self._root = self.model.body(1).id
         self._feet = [self.model.body(name).id for name in description.foot_bodies]
         self._foot_height = description.foot_height
@@ -202,14 +204,14 @@ class MujocoRobot:
         targets = self._default_pos.copy()
         targets[self._action_ids] = self._action_offset + self._action_scale * limited
         for name, target in (upper_body_targets or {}).items():
-            if name not in self._led:
+            if name not in self._commanded:
                 raise ValueError(f"Joint '{name}' is not one that the policy leaves to others.")
-            targets[self._led[name]] = target
+            targets[self._commanded[name]] = target
         return targets
 
     @property
     def state(self) -> RobotState:
-        """What the robot's sensors tell, without noise, and what the ground is like if the policy sees it."""
+        """What the robot's sensors measure, without noise, and what the ground is like if the policy sees it."""
         return RobotState(
             base_ang_vel=self.data.qvel[3:6].copy(),  # MuJoCo states a free joint's rotation in its own frame
             projected_gravity=-self._rotation[2],
@@ -249,7 +251,7 @@ class MujocoRobot:
 
     @property
     def lin_vel(self) -> Array:
-        """Velocity of the base's center of mass in the base's frame [m/s], shape ``[3]``, as Isaac Lab tells it."""
+        """Velocity of the base's center of mass in the base's frame [m/s], shape ``[3]``, as Isaac Lab has it."""
         return self._rotation.T @ self.data.qvel[:3] + _cross(self.data.qvel[3:6], self.model.body_ipos[self._root])
 
     @property
@@ -395,12 +397,12 @@ def run(
         else:
             distance += float(np.linalg.norm(robot.data.qpos[:2] - before))
             measured.append(robot.motion)
-        goes_on = on_step is None or on_step(robot) is not False
+        is_ended = on_step is not None and on_step(robot) is False
         if robot.has_fallen:
             falls += 1
             first_fall = (step + 1) * dt if first_fall is None else first_fall
             loop.reset()
-        if not goes_on:
+        if is_ended:
             break
     seconds = time.perf_counter() - start
     values = np.array(measured)  # [T, 4]

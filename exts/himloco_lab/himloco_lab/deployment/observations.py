@@ -29,7 +29,7 @@ KNOWN_TERMS = {
 
 @dataclass(frozen=True)
 class RobotState:
-    """What the IMU and the joint encoders of a robot tell, and its map of the ground if it has one."""
+    """What the IMU and the joint encoders of a robot measure, and its map of the ground if it has one."""
 
     base_ang_vel: Array
     """Angular velocity of the base in its own frame [rad/s], shape ``[3]``."""
@@ -174,7 +174,7 @@ class ObservationBuilder:
             last_action: The policy's last raw output, shape ``[A]``.
 
         Raises:
-            ManifestError: If the policy sees the ground and the state tells nothing of it.
+            ManifestError: If the policy sees the ground and the state says nothing of it.
         """
         flat = self._history.append(self.frame(state, command, last_action))
         if self._observation.extra:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 # pyright: reportAttributeAccessIssue=false
-# (MuJoCo's compiled module tells a type checker nothing about itself)
+# (MuJoCo's compiled module has no types)
 
 """Films of a robot, drawn by MuJoCo without a window, and words on their pictures."""
 
@@ -165,7 +165,7 @@ def _uninterrupted() -> Iterator[None]:
     """Let Ctrl-C wait: an encoder that is interrupted while it takes a picture is killed, and its file is none."""
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield  # nobody is interrupted here, or nobody would be told afterwards
+        yield  # nobody is interrupted here, or there is nobody to pass it on to
         return
     noted: list[Any] = []
     signal.signal(signal.SIGINT, lambda *arguments: noted.append(arguments))

@@ -36,7 +36,7 @@ class State:
     actions: Array
     """The policy's raw output, shape ``[R, A]``."""
     estimate: Array
-    """Velocity of the base as the policy estimates it [m/s], shape ``[R, 3]``; NaN where it tells none."""
+    """Velocity of the base as the policy estimates it [m/s], shape ``[R, 3]``; NaN where it has none."""
 
     @property
     def motion(self) -> Array:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 # pyright: reportAttributeAccessIssue=false
-# (MuJoCo's compiled module tells a type checker nothing about itself)
+# (MuJoCo's compiled module has no types)
 
 """Robots in MuJoCo for the suites: one after the other in a process, and some in each of many processes."""
 
@@ -40,7 +40,7 @@ from .suites import Job, join, load, run_job, save
 SLICE = 8
 """Robots that a process takes at a time."""
 
-_UNKNOWN = (np.nan,) * 3  # nothing here tells a policy's estimate
+_UNKNOWN = (np.nan,) * 3  # an exported policy keeps its estimate to itself
 
 
 def with_physics_dt(manifest: Manifest, physics_dt: float | None) -> Manifest:
@@ -84,10 +84,10 @@ class MujocoArena:
         model = load_model(description)
         self.mass = model.mass
         self.links = (model.root, *(joint.child for joint in model.joints.values()))
-        led = [joint for joint in manifest.joints if joint.driven_by == "command"]
-        self.arms = tuple(joint.name for joint in led)
-        self.arm_default = np.array([joint.default_pos for joint in led])
-        self.arm_limits = np.array([(joint.lower, joint.upper) for joint in led]).reshape(-1, 2)
+        commanded = [joint for joint in manifest.joints if joint.driven_by == "command"]
+        self.arms = tuple(joint.name for joint in commanded)
+        self.arm_default = np.array([joint.default_pos for joint in commanded])
+        self.arm_limits = np.array([(joint.lower, joint.upper) for joint in commanded]).reshape(-1, 2)
         self._feet = [first.model.body(name).id for name in description.foot_bodies]
         self._foot_names = description.foot_bodies
         self._last: dict[str, Array] = {}
@@ -131,7 +131,7 @@ class MujocoArena:
         self._fallen[:] = False
 
     def _state(self, loop: PolicyLoop, power: float, fallen: bool) -> dict[str, Any]:
-        """Return what :class:`State` tells of one robot, without the axis of robots."""
+        """Return what a :class:`.State` holds of one robot, without the axis of robots."""
         robot = loop.robot
         data, motion = robot.data, robot.motion
         w, x, y, z = data.qpos[3:7]

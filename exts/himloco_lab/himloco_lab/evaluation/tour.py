@@ -7,7 +7,7 @@ The public description of the task on which policies of a humanoid are ranked gi
 Hz, physics at 2 ms; robots held in a shared stance for 3 s and then released; on every segment one punch on a random
 joint's link in a random direction for 0.08 s, up to 600 N; arms that walk at random throughout; the share of runs
 completed as the score, with position and yaw error, mean survival, energy and vibration. What it leaves open is decided
-here, each choice beside its constant, and told in docs/evaluation.md.
+here, each choice beside its constant, and listed in docs/evaluation.md.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def punch(plan: Plan, time: float) -> Push | None:
 
 @dataclass(frozen=True)
 class TourRecording:
-    """How R robots fared; T steps after the release."""
+    """What R robots did; T steps after the release."""
 
     dt: float
     alive: Array

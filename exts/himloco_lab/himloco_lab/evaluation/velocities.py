@@ -4,7 +4,7 @@
 """The velocities suite: the table of the HIM paper, so that its numbers and ours stand side by side.
 
 The paper gives kinds of ground, ranges of commands and levels 1 to 4. What it leaves open is decided here, and
-:data:`NOTES` tells the reader of a report.
+:data:`NOTES` says so below a report's table.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ NOTES = (
     "Conditions are nominal: no payload, delay, noise or pushes, friction 1. What the paper's robots were put through"
     " is not said. Nothing after a fall counts here; what counts there is not said either.",
 )
-"""What is not like for like with the paper; the report tells it below the table."""
+"""What is not like for like with the paper; the report says so below the table."""
 GROUNDS = {
     "slopes": ("smooth_slope", "smooth_slope_inv"),
     "rough slopes": ("rough_slope", "rough_slope_inv"),

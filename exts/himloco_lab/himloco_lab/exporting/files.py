@@ -96,7 +96,7 @@ def compare_files(actor: HIMActor, observations: torch.Tensor, folder: Path) -> 
 def _write_onnx(actor: HIMActor, manifest: Manifest, path: Path) -> None:
     """One ONNX file, weights inside, checked, with the manifest in its metadata."""
     model = actor.as_onnx(verbose=False).to("cpu").eval()
-    with contextlib.redirect_stdout(io.StringIO()):  # the exporter tells its steps
+    with contextlib.redirect_stdout(io.StringIO()):  # the exporter prints its steps
         torch.onnx.export(
             model,
             model.get_dummy_inputs(),  # pyright: ignore[reportCallIssue]  # rsl_rl's export protocol

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 # pyright: reportAttributeAccessIssue=false
-# (MuJoCo's compiled module tells a type checker nothing about itself)
+# (MuJoCo's compiled module has no types)
 
 """A film of a robot in Isaac Lab, drawn by MuJoCo: Isaac Lab's own pictures need Isaac Sim or a display."""
 
