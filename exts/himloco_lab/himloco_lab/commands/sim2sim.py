@@ -27,7 +27,7 @@ import numpy as np
 from himloco_lab.deployment.manifest import HEIGHT, START_NOISE, Manifest, ManifestError
 from himloco_lab.deployment.policy import OnnxPolicy, Policy, RandomPolicy, ZeroPolicy, find_policy, untrained_manifest
 from himloco_lab.deployment.terrain import KINDS, LEVELS, make_ground
-from himloco_lab.deployment.video import VideoError, VideoRecorder, check_encoder, choose_backend
+from himloco_lab.deployment.video import Film, VideoError, check_encoder, choose_backend
 from himloco_lab.errors import FAILURE, CliError, run_command
 from himloco_lab.robots.description import RobotDescription, find_description
 from himloco_lab.robots.height_field import HeightField
@@ -202,9 +202,9 @@ def _watchers(
     """Open what looks at the robot after every policy step; False from one of them ends the run."""
     watchers: list[Callable[[MujocoRobot], bool | None]] = []
     if args.video is not None:
-        recorder = VideoRecorder(robot, args.video)
-        cleanup.callback(recorder.close)
-        watchers.append(recorder)
+        film = Film(robot.model, args.video, robot.manifest.timing.policy_dt)
+        cleanup.callback(film.close)
+        watchers.append(lambda stepped: film.add(stepped.data) if film.is_due() else None)
     if args.viewer:
         import mujoco.viewer
 

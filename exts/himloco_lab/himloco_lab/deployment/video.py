@@ -17,12 +17,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from .mujoco_sim import MujocoRobot
 
 FPS = 25
 """Frames per second, about: every second policy step at 50 Hz."""
@@ -117,19 +114,23 @@ class Film:
         import mujoco
 
         self.path = path
-        self.every = max(1, round(1.0 / (FPS * dt)))
-        """Policy steps from one picture to the next."""
+        self._every, self._step = max(1, round(1.0 / (FPS * dt))), -1  # policy steps from one picture to the next
         self.renderer = mujoco.Renderer(model, height, width)
         self.camera = mujoco.MjvCamera()
         self.camera.type = mujoco.mjtCamera.mjCAMERA_TRACKING
         self.camera.trackbodyid = 1
         self.camera.distance, self.camera.azimuth, self.camera.elevation = 3.0, 135.0, -15.0
-        seconds = self.every * dt
+        seconds = self._every * dt
         options: dict[str, Any] = {"duration": 1000.0 * seconds, "loop": 0}
         if path.suffix == ".mp4":
             options = {"fps": 1.0 / seconds}
         self._writer = imageio.get_writer(path, **options)
         self._pictures = 0
+
+    def is_due(self) -> bool:
+        """Count a policy step, and return whether it gets a picture."""
+        self._step += 1
+        return self._step % self._every == 0
 
     def add(self, data: Any, write: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
         """Draw a picture.
@@ -175,30 +176,6 @@ def _uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if noted:
             before(*noted[0])
-
-
-class VideoRecorder:
-    """Films a robot in MuJoCo."""
-
-    def __init__(self, robot: MujocoRobot, path: Path) -> None:
-        """Open the file.
-
-        Args:
-            robot: The robot, built with its visual meshes.
-            path: Ends in ``.mp4`` or ``.gif``.
-        """
-        self._film = Film(robot.model, path, robot.manifest.timing.policy_dt)
-        self._step = 0
-
-    def __call__(self, robot: MujocoRobot) -> None:
-        """Draw a picture if one is due; call it after every policy step."""
-        if self._step % self._film.every == 0:
-            self._film.add(robot.data)
-        self._step += 1
-
-    def close(self) -> None:
-        """Finish the file."""
-        self._film.close()
 
 
 def write_table(picture: np.ndarray, rows: Sequence[Sequence[str]]) -> np.ndarray:

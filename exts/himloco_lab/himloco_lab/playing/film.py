@@ -104,7 +104,7 @@ class EnvFilm:
             VideoError: If the file cannot be written.
         """
         self._steps += 1
-        if (self._steps - 1) % self._film.every != 0:
+        if not self._film.is_due():
             return
         self._take_pose()
         rows = (
