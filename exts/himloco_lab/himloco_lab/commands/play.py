@@ -30,6 +30,7 @@ from isaaclab_rl.entrypoints.common import (
     video_playback_steps,
 )
 
+from himloco_lab.deployment.manifest import HEIGHT
 from himloco_lab.deployment.video import VideoError, choose_backend, mp4_problem
 from himloco_lab.errors import FAILURE, CliError, run_command
 from himloco_lab.runs.checkpoints import find_checkpoint, log_root, recorded_agent
@@ -124,7 +125,7 @@ def check_command(args: argparse.Namespace, ranges: Any) -> None:
     if len(asked) not in (3, 4):
         raise CliError(f"{given}: {len(asked)} numbers; give VX VY YAW or VX VY YAW HEIGHT")
     lowest, highest = ranges.height
-    if len(asked) == 4 and lowest == highest != asked[3]:
+    if len(asked) == 4 and lowest == highest != asked[HEIGHT]:
         raise CliError(f"{given}: {args.task} commands no height but {highest:g} m; leave HEIGHT out")
 
 
