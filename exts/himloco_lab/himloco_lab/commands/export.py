@@ -86,16 +86,7 @@ def _write_and_check(runner: HIMOnPolicyRunner, task: str, checkpoint: Path, fol
 
 
 def _check_difference(found: dict[str, float], count: int, folder: Path) -> None:
-    """Say how far the files are from the model.
-
-    Args:
-        found: From :func:`~himloco_lab.exporting.files.compare_files`.
-        count: Number of observations.
-        folder: Where the files are.
-
-    Raises:
-        CliError: If they are too far.
-    """
+    """Say how far the files in *folder* are from the model over *count* observations; refuse what is too far."""
     from himloco_lab.exporting.files import TOLERANCE
 
     for kind, name in (("onnx", "ONNX Runtime"), ("torchscript", "TorchScript")):

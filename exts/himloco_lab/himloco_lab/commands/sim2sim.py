@@ -229,13 +229,9 @@ def _real_time(window: Any, dt: float) -> Callable[[MujocoRobot], bool]:
 
 def _print_report(args: argparse.Namespace, command: np.ndarray, report: Report) -> None:
     vx, vy, wz, height = command
+    velocity = f"{report.mean_vx:.3f}, {report.mean_vy:.3f} m/s"
     rows = [
-        (
-            "velocity x, y",
-            f"{report.mean_vx:.3f}, {report.mean_vy:.3f} m/s",
-            f"{vx:.3f}, {vy:.3f}",
-            report.error_vel_xy,
-        ),
+        ("velocity x, y", velocity, f"{vx:.3f}, {vy:.3f}", report.error_vel_xy),
         ("yaw rate", f"{report.mean_wz:.3f} rad/s", f"{wz:.3f}", report.error_wz),
         ("height", f"{report.mean_height:.3f} m", f"{height:.3f}", report.error_height),
     ]
@@ -250,15 +246,9 @@ def _print_report(args: argparse.Namespace, command: np.ndarray, report: Report)
     print(f"{'energy':15}{report.energy:.0f} J ({report.mean_power:.0f} W)")
     print(f"{'speed':15}{report.real_time_factor:.1f} x real time")
     if args.json is not None:
-        asked = {
-            "policy": args.policy,
-            "terrain": args.terrain,
-            "level": args.level,
-            "delay": args.delay,
-            "seed": args.seed,
-            "command": list(map(float, command)),
-        }
+        asked = {name: getattr(args, name) for name in ("policy", "terrain", "level", "delay", "seed")}
+        results = {**asked, "command": command.tolist(), **vars(report)}
         try:
-            args.json.write_text(json.dumps({**asked, **report.to_dict()}, indent=2) + "\n")
+            args.json.write_text(json.dumps(results, indent=2) + "\n")
         except OSError as error:
             raise CliError(f"--json {args.json}: {error.strerror}; name another file", FAILURE) from error

@@ -12,7 +12,6 @@ import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import mujoco
 import numpy as np
@@ -360,10 +359,6 @@ class Report:
     """[W]"""
     real_time_factor: float
     """Robot-seconds per second of wall-clock time."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the values by name."""
-        return dict(vars(self))
 
 
 def run(
