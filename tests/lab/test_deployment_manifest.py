@@ -16,12 +16,14 @@ from typing import Any
 import pytest
 import yaml
 
-from himloco_lab.deployment.manifest import Manifest, ManifestError, digest
-from himloco_lab.deployment.policy import find_policy, load_manifest, untrained_manifest
+import himloco_lab
+from himloco_lab.deployment.manifest import METADATA_KEY, Manifest, ManifestError, digest
+from himloco_lab.deployment.policy import find_policy, load_manifest, open_session, untrained_manifest
 from himloco_lab.robots.g1 import G1_JOINTS, G1_LEG_JOINTS
 
 ROBOT = "himloco_lab.robots.g1.g1_description:G1_DESCRIPTION"
 MANIFEST = untrained_manifest(ROBOT)
+POLICIES = Path(himloco_lab.__file__).parent / "policies"
 
 
 @pytest.fixture
@@ -104,6 +106,14 @@ def test_what_may_be_left_out(content: dict[str, Any], path: str) -> None:
     place = content[parents[0]] if parents else content
     place.pop(last, None)
     Manifest.from_dict(content)
+
+
+@pytest.mark.parametrize("policy", sorted(POLICIES.iterdir()), ids=lambda folder: folder.name)
+def test_a_policy_of_version_0_1_is_read_and_written_letter_by_letter(policy: Path) -> None:
+    manifest, onnx = find_policy(policy)
+    assert manifest.to_yaml() == (policy / "policy.yaml").read_text()
+    text = open_session(onnx).get_modelmeta().custom_metadata_map[METADATA_KEY]
+    assert json.dumps(Manifest.from_json(text, onnx).to_dict()) == text
 
 
 def test_what_is_left_out_may_be_written(content: dict[str, Any]) -> None:
