@@ -55,6 +55,10 @@ class ManifestError(ValueError):
     """A manifest, or the policy beside it, that cannot be used: names the culprit and the remedy."""
 
 
+class NoManifestError(ManifestError):
+    """A policy without a manifest, inside or beside it."""
+
+
 @dataclass(frozen=True)
 class Tensor:
     """An input or output of the network, shape ``[1, width]``."""

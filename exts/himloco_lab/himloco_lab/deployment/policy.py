@@ -21,6 +21,7 @@ from .manifest import (
     Command,
     Manifest,
     ManifestError,
+    NoManifestError,
     Observation,
     Tensor,
     Term,
@@ -80,7 +81,9 @@ def find_policy(path: Path) -> tuple[Manifest, Path]:
         )
     manifest = beside or inside
     if manifest is None:
-        raise ManifestError(f"{onnx} has no manifest, inside or as {MANIFEST_FILE} beside it: export the policy again")
+        raise NoManifestError(
+            f"{onnx} has no manifest, inside or as {MANIFEST_FILE} beside it: export the policy again"
+        )
     return manifest, onnx
 
 

@@ -20,7 +20,16 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from himloco_lab.deployment.manifest import HEIGHT, START_NOISE, VELOCITY, Manifest, ManifestError, Tensor, Timing
+from himloco_lab.deployment.manifest import (
+    HEIGHT,
+    START_NOISE,
+    VELOCITY,
+    Manifest,
+    ManifestError,
+    NoManifestError,
+    Tensor,
+    Timing,
+)
 from himloco_lab.deployment.mujoco_sim import MujocoRobot, PolicyLoop, Wrench
 from himloco_lab.deployment.policy import (
     OnnxPolicy,
@@ -222,7 +231,7 @@ def find_mujoco_policy(name: str, path: Path | None, robot: str, newest_first: b
     try:
         manifest, _ = find_policy(beside if path.suffix != ".onnx" and beside.is_file() else path)
     except ManifestError as error:
-        if "has no manifest" not in str(error) and path.suffix == ".onnx":
+        if path.suffix == ".onnx" and not isinstance(error, NoManifestError):
             raise
         manifest = untrained_manifest(robot)
         if path.suffix == ".onnx":
