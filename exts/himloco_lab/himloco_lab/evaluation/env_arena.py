@@ -131,7 +131,7 @@ class EnvArena:
         Args:
             vec_env: The task, its configuration made by :func:`make_nominal`.
             policy: What acts.
-            estimate: Tells the policy's estimate of the velocity, if it has one.
+            estimate: Returns the policy's estimate of the velocity; None if it makes none.
         """
         self._vec_env, self._policy, self._estimate = vec_env, policy, estimate
         self._env: Any = vec_env.unwrapped

@@ -109,8 +109,8 @@ class RestlessArms:
         """Start in the default pose.
 
         Args:
-            arena: Tells joints, default pose and limits.
-            chosen: Tells the ratios; robots of other groups keep their arms still.
+            arena: Has joints, default pose and limits.
+            chosen: Has the ratios; robots of other groups keep their arms still.
             seed: Of the targets.
         """
         self._generator = torch.Generator().manual_seed(seed)

@@ -141,8 +141,8 @@ class ArmWalk:
         """Start in the default pose.
 
         Args:
-            arena: Tells joints, default pose and limits. A waist is no arm and stays where it is.
-            plan: Tells the seeds.
+            arena: Has joints, default pose and limits. A waist is no arm and stays where it is.
+            plan: Has the seeds.
         """
         self._draws = [np.random.default_rng([*seed, 1]) for seed in plan.seeds]
         moves = np.array(["waist" not in name for name in arena.arms], dtype=bool)

@@ -136,7 +136,7 @@ class PlaySession:
         self._env.sim.request_reset()
 
     def _show(self) -> None:
-        """Tell the viewers and the film about the first robot."""
+        """Show the first robot to the viewers and the film."""
         if not self._viewers and self._film is None:
             return
         data = self._env.scene["robot"].data
