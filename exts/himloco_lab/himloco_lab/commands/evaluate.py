@@ -45,7 +45,7 @@ ENGINE_NAMES = {"OvPhysxCfg": "ovphysx", "PhysxCfg": "isaacsim_physx", "NewtonCf
 RECORDING = 2
 """Counts the changes of what a recording holds."""
 _ONLY = "HIMLOCO_EVALUATE_ONLY"
-"""Environment variable: which unit of the command line is its own."""
+"""Environment variable: the unit of the command line that a process measures."""
 _EXPORT = "import sys; from himloco_lab.commands.export import main; sys.exit(main(sys.argv[1:]))"
 
 
