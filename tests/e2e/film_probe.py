@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 # pyright: reportAttributeAccessIssue=false
-# (MuJoCo's compiled module tells a type checker nothing about itself)
+# (MuJoCo's compiled module has no types)
 
 """``scripts/play.py``, and where physics and the film have the robot: ``python film_probe.py OUT FLAGS...``."""
 
@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 
 from himloco_lab.commands import play
-from himloco_lab.playing import filming
 
+OPEN_FILM = play.open_film
 KEPT: dict[str, list[Any]] = {"engine": [], "drawn": [], "empty": []}
 
 
 def open_watched(*args: Any) -> Any:
     """Open the film; of every picture keep the bodies' poses in the engine and in MuJoCo, and the ground alone."""
-    film = filming.open_film(*args)
-    import mujoco  # not earlier: it is told how to draw before
+    film = OPEN_FILM(*args)
+    import mujoco  # not earlier: MUJOCO_GL must be set before
 
     ground_only = mujoco.MjvOption()
     ground_only.geomgroup[:] = [1, 0, 0, 0, 0, 0]

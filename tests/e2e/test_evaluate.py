@@ -146,13 +146,13 @@ def test_a_quadruped_beside_the_papers_figures(repository: Path, tmp_path: Path)
         ([], "no run of Himloco-G1-Flat-v0"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_built(
+def test_mistakes_are_reported_before_anything_is_built(
     flags: list[str], named: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(command, "_measure", lambda *given: pytest.fail("a mistake reached the simulation"))
     monkeypatch.setattr(command, "_share_out", lambda *given: pytest.fail("a mistake reached the simulation"))
     monkeypatch.chdir(tmp_path)
     assert command.main(["--task", "Himloco-G1-Flat-v0", "--device", "cpu", *flags]) != 0
-    told = capsys.readouterr().err
-    assert told.startswith("error: ") and told.count("\n") == 1, told
-    assert named in told
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("error: ") and complaint.count("\n") == 1, complaint
+    assert named in complaint

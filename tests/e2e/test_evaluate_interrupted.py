@@ -45,7 +45,7 @@ def interrupted(repository: Path, out: Path) -> tuple[int, str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # as from a terminal: a background process of a shell may be told to ignore the signal
+        # as from a terminal: a background process of a shell may be set to ignore the signal
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:

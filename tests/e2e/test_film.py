@@ -22,7 +22,6 @@ from scipy.spatial.transform import Rotation
 
 from himloco_lab.commands import play
 from himloco_lab.deployment.video import BACKENDS, VideoError, choose_backend, mp4_problem
-from himloco_lab.playing import filming
 
 FLAT = ["--task", "Himloco-G1-Flat-v0", "--device", "cpu", "--policy", "zero", "--video"]
 
@@ -126,7 +125,7 @@ def test_ctrl_c_leaves_a_film_that_plays(backend: str, tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # as from a terminal: a background process of a shell may be told to ignore the signal
+        # as from a terminal: a background process of a shell may be set to ignore the signal
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stdout is not None
@@ -135,11 +134,11 @@ def test_ctrl_c_leaves_a_film_that_plays(backend: str, tmp_path: Path) -> None:
             assert process.stdout.readline() == "drawn\n"
         time.sleep(0.1)
         os.killpg(process.pid, signal.SIGINT)
-        told = process.communicate(timeout=60)[0].split()
+        printed = process.communicate(timeout=60)[0].split()
         assert process.returncode == 0
     finally:
         process.kill()
-    assert told[-2] == "closed"
+    assert printed[-2] == "closed"
     assert len(decode(path)[0]) >= 5
 
 
@@ -151,7 +150,7 @@ def test_ctrl_c_leaves_a_film_that_plays(backend: str, tmp_path: Path) -> None:
         ("no backend", ["MUJOCO_GL=paper", "libegl1"]),
     ],
 )
-def test_what_cannot_be_filmed_is_told_before_anything_is_built(
+def test_what_cannot_be_filmed_is_reported_before_anything_is_built(
     what: str, named: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -162,7 +161,7 @@ def test_what_cannot_be_filmed_is_told_before_anything_is_built(
         for package in ("imageio_ffmpeg", "av"):
             monkeypatch.setitem(sys.modules, package, None)  # cannot be found
     else:
-        monkeypatch.setattr(filming, "mp4_problem", lambda: None)
+        monkeypatch.setattr(play, "mp4_problem", lambda: None)
     if what == "in the way":
         folder = tmp_path / "logs/rsl_rl/play/Himloco-G1-Flat-v0"
         folder.mkdir(parents=True)
@@ -187,17 +186,17 @@ def test_what_cannot_be_filmed_is_told_before_anything_is_built(
 def test_isaac_labs_recorder_keeps_what_it_can_do(
     viewers: list[str] | None, kit: bool, films: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filming.KitLauncher, "is_available", lambda: kit)
+    monkeypatch.setattr(play.KitLauncher, "is_available", lambda: kit)
     cfg = argparse.Namespace(video_recorders=[])
-    assert filming.films_without_kit(cfg, argparse.Namespace(video=True, visualizer=viewers)) is films
-    assert not filming.films_without_kit(cfg, argparse.Namespace(video=False, visualizer=viewers))
+    assert play.needs_mujoco_film(cfg, argparse.Namespace(video=True, visualizer=viewers)) is films
+    assert not play.needs_mujoco_film(cfg, argparse.Namespace(video=False, visualizer=viewers))
     cfg.video_recorders.append("a camera in the scene")
-    assert not filming.films_without_kit(cfg, argparse.Namespace(video=True, visualizer=viewers))
+    assert not play.needs_mujoco_film(cfg, argparse.Namespace(video=True, visualizer=viewers))
 
 
 def test_names_and_length_are_isaac_labs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filming, "mp4_problem", lambda: None)
-    monkeypatch.setattr(filming, "choose_backend", lambda: "egl")
+    monkeypatch.setattr(play, "mp4_problem", lambda: None)
+    monkeypatch.setattr(play, "choose_backend", lambda: "egl")
     monkeypatch.setenv("MUJOCO_GL", "osmesa")  # put back afterwards
     folder = tmp_path / "videos/play"
     folder.mkdir(parents=True)
@@ -206,7 +205,7 @@ def test_names_and_length_are_isaac_labs(tmp_path: Path, monkeypatch: pytest.Mon
 
     def plan(checkpoint: str | None, length: int | None) -> tuple[str, int]:
         args = argparse.Namespace(video=True, video_length=length, video_interval=None, visualizer=None)
-        planned = filming.plan_film(args, tmp_path, tmp_path / checkpoint if checkpoint else None)
+        planned = play.plan_film(args, tmp_path, tmp_path / checkpoint if checkpoint else None)
         assert not args.video and planned.path.parent == folder
         return planned.path.name, planned.steps
 

@@ -43,11 +43,11 @@ def test_a_policy_file_plays_and_says_how_it_went(repository: Path, tmp_path: Pa
     flags += ["--command", "0", "0", "0", "0.74"]
     done = play(repository, tmp_path, *flags, "--real-time")
     assert done.returncode == 0, done.stderr
-    told = re.search(
+    speed = re.search(
         r"60 steps of 3 robot\(s\), ([\d.]+) x real time \(([\d.]+) without waiting\), 0 falls", done.stdout
     )
-    assert told, done.stdout
-    assert float(told[1]) <= min(1.02, float(told[2]))  # it waits for the clock, and does not count that as work
+    assert speed, done.stdout
+    assert float(speed[1]) <= min(1.02, float(speed[2]))  # it waits for the clock, and does not count that as work
 
 
 def test_a_policy_of_another_layout_is_refused(
@@ -98,7 +98,7 @@ def playing(
             stdout=output,
             stderr=output,
             stdin=subprocess.DEVNULL,
-            # as from a terminal: a background process of a shell may be told to ignore the signal
+            # as from a terminal: a background process of a shell may be set to ignore the signal
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         try:

@@ -36,7 +36,7 @@ def test_a_policy_is_trained_exported_and_run_in_mujoco(repository: Path, tmp_pa
     manifest = yaml.safe_load((exported / "policy.yaml").read_text())
     assert (manifest["input"]["width"], manifest["output"]["width"]) == (270, 12)
     assert manifest["observation"]["history_order"] == "oldest-first"
-    assert manifest["action"]["scale"] == 0.5  # facts 4.9, and so on
+    assert manifest["action"]["scale"] == 0.5  # as HIMLoco has it
     assert {joint["stiffness"] for joint in manifest["joints"]} == {40.0}
     assert {joint["damping"] for joint in manifest["joints"]} == {2.0}
     assert manifest["command"]["height"] == [0.3, 0.3]

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from himloco_lab.commands import sim2sim
-from himloco_lab.deployment.untrained import untrained_manifest
+from himloco_lab.deployment.policy import untrained_manifest
 from himloco_lab.deployment.video import VideoError, check_encoder, choose_backend
 
 CONTENT = untrained_manifest("himloco_lab.robots.g1:G1_DESCRIPTION").to_dict()
@@ -153,13 +153,13 @@ def test_warnings_of_what_was_not_trained_and_of_the_grounds_end(
         ("zero", 1, "--delay 1 is beyond what was trained: its manifest tells of no delay"),
     ):
         assert sim2sim.main(["--policy", policy, "--duration", "0.02", "--delay", str(delay)]) == 0
-        told = capsys.readouterr().err
-        assert "WARNING" not in told if warning is None else warning in told
+        printed = capsys.readouterr().err
+        assert "WARNING" not in printed if warning is None else warning in printed
     # 1 m/s for a minute; a robot that is not there ends it before it begins
     walk = ["--terrain", "stairs", "--vx", "1", "--duration", "60", "--robot", "no.module:X"]
     assert sim2sim.main(["--policy", str(tmp_path), *walk]) == 2
-    told = capsys.readouterr().err
-    assert "the ground ends 25 m from the start" in told and "no.module:X" in told
+    printed = capsys.readouterr().err
+    assert "the ground ends 25 m from the start" in printed and "no.module:X" in printed
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def main() -> None:
     from isaaclab_tasks.utils.parse_cfg import load_cfg_from_registry
 
     import himloco_lab.tasks  # noqa: F401
-    from himloco_lab.evaluation.conditions import make_nominal
+    from himloco_lab.evaluation.env_arena import make_nominal
 
     torch.set_num_threads(1)
     cfg: Any = load_cfg_from_registry(task, "env_cfg_entry_point")
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 class Script:
-    """A policy that does what it is told, the same for all robots."""
+    """A policy that does what a script says, the same for all robots."""
 
     action = 0.0
 
@@ -115,7 +115,7 @@ def arms(arena: Any, script: Script) -> dict[str, Any]:
 
 def changes(arena: Any, script: Script) -> dict[str, Any]:
     """Load the first half of the robots and make it slide; let all slip over the ground for a tenth of a second."""
-    from himloco_lab.evaluation.conditions import Changes, apply
+    from himloco_lab.evaluation.env_arena import Changes, apply
 
     arena.reset(4)
     env = arena.env
@@ -137,7 +137,7 @@ def changes(arena: Any, script: Script) -> dict[str, Any]:
 
 def delay(arena: Any, script: Script) -> dict[str, Any]:
     """Move the legs, with a delay that differs between the robots."""
-    from himloco_lab.evaluation.conditions import Changes, apply
+    from himloco_lab.evaluation.env_arena import Changes, apply
 
     arena.reset(5)
     apply(arena.env, Changes(delay=np.arange(NUM_ENVS) % 4), "torso_link")

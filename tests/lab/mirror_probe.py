@@ -188,7 +188,7 @@ def beside_mujoco(env: Any) -> dict[str, object]:
     cells = ((pose[:, :2] - terrain._grid_origin) / terrain.HEIGHT_RESOLUTION).round().long()
     around = torch.arange(-30, 31)  # 1.5 m
     return {
-        "facts": describe_policy(env, ["policy", "height_scan"], 100.0),
+        "manifest": describe_policy(env, ["policy", "height_scan"], 100.0).to_dict(),
         "pose": pose,  # quaternion as (x, y, z, w)
         "ground": torch.stack([terrain._heights[x + around][:, y + around] for x, y in cells]),  # [N, 61, 61]
         "middle": terrain._grid_origin + cells * terrain.HEIGHT_RESOLUTION,

@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 import yaml
 
-from himloco_lab.deployment.files import digest, find_policy, load_manifest
-from himloco_lab.deployment.manifest import Manifest
-from himloco_lab.deployment.schema import ManifestError
-from himloco_lab.deployment.untrained import untrained_manifest
+import himloco_lab
+from himloco_lab.deployment.manifest import METADATA_KEY, Manifest, ManifestError, digest
+from himloco_lab.deployment.policy import find_policy, load_manifest, open_session, untrained_manifest
 from himloco_lab.robots.g1 import G1_JOINTS, G1_LEG_JOINTS
 
 ROBOT = "himloco_lab.robots.g1:G1_DESCRIPTION"
 MANIFEST = untrained_manifest(ROBOT)
+POLICIES = Path(himloco_lab.__file__).parent / "policies"
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def content() -> dict[str, Any]:
 
 
 def test_homies_layout() -> None:
-    """6 frames of 3 + 1 + 3 + 3 + 27 + 27 + 12 = 76 values (facts 4.2)."""
+    """6 frames of 3 + 1 + 3 + 3 + 27 + 27 + 12 = 76 values, as HomieRL's G1 has them."""
     assert (MANIFEST.input.width, MANIFEST.output.width) == (456, 12)
     assert MANIFEST.observation.frame_width == 76
     assert MANIFEST.joint_names == G1_JOINTS
@@ -104,8 +104,22 @@ def test_what_does_not_fit_is_named(content: dict[str, Any], path: str, value: A
 def test_what_may_be_left_out(content: dict[str, Any], path: str) -> None:
     *parents, last = path.split(".")
     place = content[parents[0]] if parents else content
-    del place[last]
+    place.pop(last, None)
     Manifest.from_dict(content)
+
+
+@pytest.mark.parametrize("policy", sorted(POLICIES.iterdir()), ids=lambda folder: folder.name)
+def test_a_policy_of_version_0_1_is_read_and_written_letter_by_letter(policy: Path) -> None:
+    manifest, onnx = find_policy(policy)
+    assert manifest.to_yaml() == (policy / "policy.yaml").read_text()
+    text = open_session(onnx).get_modelmeta().custom_metadata_map[METADATA_KEY]
+    assert json.dumps(Manifest.from_json(text, onnx).to_dict()) == text
+
+
+def test_what_is_left_out_may_be_written(content: dict[str, Any]) -> None:
+    """As version 0.1 wrote it."""
+    content["observation"]["clip_input"] = content["input"]["dtype"] = None
+    assert Manifest.from_dict(content | {"source": {}, "files": {}}) == MANIFEST
 
 
 @pytest.mark.parametrize("key", ["timing", "joints", "observation", "spawn_height"])

@@ -12,11 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from himloco_lab.deployment.manifest import Action, Command, Joint, Manifest, Observation, Tensor, Term, Timing
+from himloco_lab.deployment.manifest import (
+    Action,
+    Command,
+    Joint,
+    Manifest,
+    ManifestError,
+    Observation,
+    Tensor,
+    Term,
+    Timing,
+)
 from himloco_lab.deployment.observations import FrameHistory, ObservationBuilder, RobotState
-from himloco_lab.deployment.policy import OnnxPolicy, RandomPolicy, ZeroPolicy
-from himloco_lab.deployment.schema import ManifestError
-from himloco_lab.deployment.untrained import untrained_manifest
+from himloco_lab.deployment.policy import OnnxPolicy, RandomPolicy, ZeroPolicy, untrained_manifest
 
 
 def _joint(name: str, default_pos: float, driven_by: str = "policy") -> Joint:
@@ -34,7 +42,7 @@ def _manifest(**observation: object) -> Manifest:
         Term("joint_vel", 2, 0.05, (-10.0, 10.0), ("knee", "hip")),
         Term("actions", 1, 3.0),
     )
-    seen = Observation(2, terms, **observation)  # type: ignore[arg-type]
+    seen = Observation(history_length=2, terms=terms, **observation)  # type: ignore[arg-type]
     return Manifest(
         task="none",
         robot="none",
@@ -103,7 +111,7 @@ def test_a_policy_that_sees_more_than_a_robot_measures() -> None:
     base = _manifest()
     picture = (*base.observation.terms[:-1], Term("picture", 1))
     with pytest.raises(ManifestError, match=r"'picture'.*height_scan"):
-        ObservationBuilder(dataclasses.replace(base, observation=Observation(2, picture)))
+        ObservationBuilder(dataclasses.replace(base, observation=Observation(history_length=2, terms=picture)))
 
 
 def test_a_policy_with_a_scan_beside_its_history() -> None:
@@ -143,7 +151,7 @@ def test_onnx_is_the_matrix_product_it_is_made_of(tmp_path: Path, make_onnx: Cal
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(450, 12), (456, 10)])
 def test_onnx_of_another_layout(tmp_path: Path, make_onnx: Callable[..., Path], inputs: int, outputs: int) -> None:
-    """Both shapes are told, and what the input is to consist of."""
+    """Both shapes are named, and what the input is to consist of."""
     manifest = untrained_manifest("himloco_lab.robots.g1:G1_DESCRIPTION")
     with pytest.raises(ManifestError) as caught:
         OnnxPolicy(manifest, make_onnx(tmp_path / "policy.onnx", inputs, outputs))

@@ -15,17 +15,15 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from himloco_lab.deployment.manifest import Manifest, Tensor, Term
-from himloco_lab.deployment.mujoco_sim import MujocoRobot
+from himloco_lab.deployment.mujoco_sim import MujocoRobot, PolicyLoop
 from himloco_lab.deployment.observations import ObservationBuilder
-from himloco_lab.deployment.policy import ZeroPolicy
-from himloco_lab.deployment.rollout import PolicyLoop
+from himloco_lab.deployment.policy import ZeroPolicy, untrained_manifest
 from himloco_lab.deployment.terrain import make_ground
-from himloco_lab.deployment.untrained import untrained_manifest
 from himloco_lab.robots.g1 import G1_DESCRIPTION
 from himloco_lab.robots.mjcf_builder import HeightField
 
 STAND = np.array([0.0, 0.0, 0.0, 0.74])
-# facts 4.9: 17 x 11 points at 0.1 m, x runs fastest; clip(z - 0.5 - h, +-1) x 5
+# HIMLoco: 17 x 11 points at 0.1 m, x runs fastest; clip(z - 0.5 - h, +-1) x 5
 POINTS = tuple((round(0.1 * i, 1), round(0.1 * j, 1)) for j in range(-5, 6) for i in range(-8, 9))
 SCAN = Term("height_scan", 187, 5.0, (-1.0, 1.0), points=POINTS, offset=0.5)
 

@@ -14,8 +14,7 @@ import pytest
 from isaaclab.utils import instantiate
 
 from himloco_lab.evaluation import velocities
-from himloco_lab.evaluation.commands import tracking_commands
-from himloco_lab.evaluation.metrics import Recording, join, mean_and_ci95, per_robot, summarise
+from himloco_lab.evaluation.env_arena import spread_terrain
 from himloco_lab.evaluation.results import survived
 from himloco_lab.evaluation.robustness import (
     Condition,
@@ -24,10 +23,17 @@ from himloco_lab.evaluation.robustness import (
     conditions,
     impulses,
     largest_survived,
-    spread_terrain,
-    summarise_robustness,
+    summarize_robustness,
 )
-from himloco_lab.evaluation.series import tracking_series
+from himloco_lab.evaluation.tracking import (
+    Recording,
+    join,
+    mean_and_ci95,
+    per_robot,
+    summarize,
+    tracking_commands,
+    tracking_series,
+)
 
 RANGES = SimpleNamespace(lin_vel_x=(-0.8, 1.2), lin_vel_y=(-0.5, 0.5), ang_vel_z=(-0.8, 0.8), height=(0.24, 0.74))
 REST = np.array([0.0, 0.0, 0.0, 0.74])
@@ -135,7 +141,7 @@ def test_nothing_after_a_fall_counts() -> None:
     found = per_robot(rec)
     assert found["error_vx"][0] == pytest.approx(0.0)
     assert np.isnan(found["error_vx"][1])  # fell before it could settle
-    (row,) = summarise(rec)
+    (row,) = summarize(rec)
     assert (row["robots"], row["falls"]) == (2, 2)
     assert row["falls_per_hour"] == pytest.approx(2 * 3600 / (0.1 * (40 + 15)))
     assert row["error_vx"] == pytest.approx(0.0)
@@ -146,7 +152,7 @@ def test_robots_of_one_command_share_a_row() -> None:
     measured = np.tile(REST, (STEPS, 3, 1))
     measured[:, 0, 0], measured[:, 1, 0], measured[:, 2, 0] = 0.1, 0.3, 0.5
     stand, walk = [0.0, 0.0, 0.0, 0.74], [0.5, 0.0, 0.0, 0.74]
-    rows = summarise(recording([stand, stand, walk], measured=measured))
+    rows = summarize(recording([stand, stand, walk], measured=measured))
     assert [row["robots"] for row in rows] == [2, 1]
     assert rows[0]["error_vx"] == pytest.approx(0.2)
     assert rows[0]["error_vx_ci95"] == pytest.approx(12.706 * 0.1, rel=1e-4)  # t(0.975, 1), s / sqrt(2) = 0.1
@@ -172,7 +178,7 @@ def test_joined_recordings_are_those_of_all_robots() -> None:
     measured = np.random.default_rng(0).normal(size=(STEPS, 3, 4))
     whole = recording(commands, measured=measured)
     parts = [recording(commands[:1], measured=measured[:, :1]), recording(commands[1:], measured=measured[:, 1:])]
-    assert summarise(join(parts)) == summarise(whole)
+    assert summarize(join(parts)) == summarize(whole)
 
 
 def test_series_show_what_happened() -> None:
@@ -228,7 +234,7 @@ def test_survival_by_difficulty() -> None:
     alive = np.ones((STEPS, 4), dtype=bool)
     alive[40:, 1] = False
     chosen = [Condition("payload", "", 5.0)] * 2 + [Condition("payload", "", 10.0)] * 2
-    rows = summarise_robustness(recording([[0.5, 0.0, 0.0, 0.74]] * 4, alive=alive), chosen)
+    rows = summarize_robustness(recording([[0.5, 0.0, 0.0, 0.74]] * 4, alive=alive), chosen)
     assert [(row["size"], row["robots"], row["survived"]) for row in rows] == [(5.0, 2, 0.5), (10.0, 2, 1.0)]
     assert rows[0]["error_vx"] == pytest.approx(0.5)
     assert survived(rows, "payload") == pytest.approx(0.75) and survived(rows, "delay") is None
@@ -296,11 +302,11 @@ def test_velocities_are_the_papers_rows() -> None:
     measured[: START + 20, :, :3] = 0.0  # they take two seconds to start
     recorded = recording(command=[[1.0, 0.0, 0.5, 0.3]] * 2, measured=measured)
     recorded.alive[-1, 1] = False
-    (row,) = velocities.summarise_velocities(recorded, pair)
+    (row,) = velocities.summarize_velocities(recorded, pair)
     assert (row["ground"], row["test"], row["size"], row["robots"], row["falls"]) == ("slopes", "lin", 1.0, 2, 1)
     assert row["error_lin"] == pytest.approx(0.3)  # hypot(0.18, 0.24)
     assert row["error_ang"] == pytest.approx(0.1)
     # 20 records of standing and 30 or 29 of running
     assert row["error_lin_all"] == pytest.approx(((20 + 30 * 0.3) / 50 + (20 + 29 * 0.3) / 49) / 2)
     assert row["error_ang_all"] == pytest.approx(((20 * 0.5 + 30 * 0.1) / 50 + (20 * 0.5 + 29 * 0.1) / 49) / 2)
-    assert (row["published_lin"], row["published_ang"]) == (0.073, None)  # facts 1.3
+    assert (row["published_lin"], row["published_ang"]) == (0.073, None)  # HIM paper, table of velocity errors

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 # pyright: reportAttributeAccessIssue=false, reportCallIssue=false, reportArgumentType=false, reportIndexIssue=false
-# (the compiled modules used here, Pinocchio's and MuJoCo's, tell a type checker little about themselves)
+# (the compiled modules used here, Pinocchio's and MuJoCo's, have few types)
 
 """What films are made of: poses, ground, words."""
 
@@ -17,9 +17,8 @@ import pinocchio as pin
 import pytest
 import torch
 
-from himloco_lab.deployment.caption import write_table
-from himloco_lab.playing.film import place
-from himloco_lab.playing.ground import GroundWindow
+from himloco_lab.deployment.video import write_table
+from himloco_lab.playing.film import GroundWindow, place
 from himloco_lab.robots.g1 import G1_DESCRIPTION
 from himloco_lab.robots.mjcf_builder import HeightField, make_spec, replace_ground
 

@@ -28,7 +28,6 @@ import torch
 from himloco_lab.deployment.manifest import Manifest
 from himloco_lab.deployment.mujoco_sim import MujocoRobot
 from himloco_lab.deployment.observations import ObservationBuilder
-from himloco_lab.exporting.describe import FORMAT
 from himloco_lab.robots.g1 import G1_DESCRIPTION
 from himloco_lab.robots.mjcf_builder import HeightField
 
@@ -170,7 +169,7 @@ def test_an_exported_policy_sees_in_mujoco_what_it_saw_in_training(perceptive: d
     or another heading, is off by 0.1 at least.
     """
     found = perceptive["mujoco"]
-    manifest = Manifest.from_dict({"format": FORMAT, "task": "none", **found["facts"]})
+    manifest = Manifest.from_dict(found["manifest"])
     assert manifest.action.delay_steps == (2, 2)  # as the probe has it
     assert manifest.input.width == 456 + 187
     seen = perceptive["obs"]["height_scan"][-1].numpy()  # [2 P, 187]

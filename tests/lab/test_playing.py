@@ -26,9 +26,18 @@ from tensordict import TensorDict
 
 from himloco_lab.commands.play import _drop_rewards, check_command
 from himloco_lab.errors import CliError
-from himloco_lab.playing import keyboard
 from himloco_lab.playing.policies import PolicyError, TaskLayout, layout_of, open_policy
-from himloco_lab.playing.steering import Steering, gait_axes
+from himloco_lab.playing.steering import (
+    KEY_HELP,
+    MOVES,
+    REQUEST_KEYS,
+    Steering,
+    WindowKeys,
+    gait_axes,
+    press,
+    split_keys,
+    terminal_keys,
+)
 from himloco_lab.playing.viewer import PlayViewer
 from himloco_lab.playing.viewer_cfg import PlayViewerCfg
 from himloco_lab.tasks import load_config
@@ -171,11 +180,11 @@ def test_a_robot_of_one_height_takes_no_other(command: tuple[float, ...] | None,
 
 def test_keys_move_the_command() -> None:
     asked = steering()
-    for key in keyboard.split_keys("\x1b[A\x1b[A\x1b[B\x1b[DZjuj?pr"):
-        keyboard.press(asked, key)
+    for key in split_keys("\x1b[A\x1b[A\x1b[B\x1b[DZjuj?pr"):
+        press(asked, key)
     assert asked.command == pytest.approx([0.1, 0.1, 0.1, 0.69])
     assert [asked.requests.get_nowait(), asked.requests.get_nowait()] == ["push", "reset"]
-    keyboard.press(asked, "l")
+    press(asked, "l")
     assert asked.command == [0.0, 0.0, 0.0, 0.74]
 
 
@@ -194,7 +203,7 @@ class HeldKeys:
 
 def test_keys_of_isaac_sims_window_move_while_they_are_held() -> None:
     asked, device = steering(), HeldKeys()
-    keys = keyboard.WindowKeys(asked, device)
+    keys = WindowKeys(asked, device)
     asked.set(0, 0.3)  # a slider
     keys.read()
     assert asked.command[0] == pytest.approx(0.3)
@@ -211,8 +220,8 @@ def test_keys_of_isaac_sims_window_move_while_they_are_held() -> None:
 
 
 def test_every_key_is_in_the_help() -> None:
-    for key in (*keyboard.MOVES, *keyboard.ASKS):
-        assert key.startswith("\x1b") or key in keyboard.HELP.replace(":", " ").split()
+    for key in (*MOVES, *REQUEST_KEYS):
+        assert key.startswith("\x1b") or key in KEY_HELP.replace(":", " ").split()
 
 
 def test_a_terminal_gives_single_keys_and_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +229,7 @@ def test_a_terminal_gives_single_keys_and_is_left_as_it_was(monkeypatch: pytest.
     with os.fdopen(terminal) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
         before = termios.tcgetattr(terminal)
-        with keyboard.terminal_keys() as keys:
+        with terminal_keys() as keys:
             assert keys is not None
             assert keys() == []
             os.write(person, b"\x1b[Az")
@@ -235,7 +244,7 @@ def test_a_terminal_gives_single_keys_and_is_left_as_it_was(monkeypatch: pytest.
 def test_without_a_terminal_there_are_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     with open(os.devnull) as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
-        with keyboard.terminal_keys() as keys:
+        with terminal_keys() as keys:
             assert keys is None
 
 
@@ -251,9 +260,9 @@ def test_frames_are_turned_round_for_a_policy_that_wants_the_newest_first(
     here = observations["policy"].numpy()
     np.testing.assert_allclose(policy(observations).numpy(), here @ by_frame, atol=1e-5)
     page = (Path(__file__).parents[2] / "docs" / "coming_from_himloco.md").read_text()
-    told = dict(re.findall(r"^there = (.+?)  # (numpy|torch)$", page, re.MULTILINE))
-    assert len(told) == 2
-    for formula, kind in told.items():
+    formulas = dict(re.findall(r"^there = (.+?)  # (numpy|torch)$", page, re.MULTILINE))
+    assert len(formulas) == 2
+    for formula, kind in formulas.items():
         given = {"here": here if kind == "numpy" else observations["policy"]}
         there = np.asarray(eval(formula, given))  # the page's own line
         np.testing.assert_allclose(there @ weights, here @ by_frame, atol=1e-5)

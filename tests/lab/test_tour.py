@@ -11,14 +11,23 @@ import numpy as np
 import pytest
 
 from himloco_lab.evaluation.arena import Push, State
-from himloco_lab.evaluation.tour import TourRecording, falls_after_punches, run_tour, summarise_tour
-from himloco_lab.evaluation.tour_plan import ArmWalk, follow, make_plan, punch, reference
+from himloco_lab.evaluation.tour import (
+    ArmWalk,
+    TourRecording,
+    falls_after_punches,
+    follow,
+    make_plan,
+    punch,
+    reference,
+    run_tour,
+    summarize_tour,
+)
 
 LIMITS = np.array([[-0.8, -0.5, -0.8], [1.2, 0.5, 0.8]])
 
 
 class Puck:
-    """Robots without legs: they move exactly as commanded, and fall when they are told to."""
+    """Robots without legs: they move exactly as commanded, and fall at a given time."""
 
     dt, mass = 0.02, 10.0
     links, arms = ("base", "arm", "leg"), ("waist_yaw_joint", "left_arm", "right_arm")
@@ -112,7 +121,7 @@ def test_the_command_leads_back_to_the_target() -> None:
 
 
 def test_who_does_as_told_arrives() -> None:
-    summary = summarise_tour(tour(Puck(4)))
+    summary = summarize_tour(tour(Puck(4)))
     assert summary["completed"] == 1.0 and summary["survival"] == pytest.approx(60.0)
     assert summary["position_error"] < 0.02 and summary["yaw_error"] < 3.0
     assert summary["power"] == pytest.approx(50.0) and summary["energy"] == pytest.approx(3000.0)
@@ -133,7 +142,7 @@ def test_who_stands_still_is_as_far_as_the_path_is_long() -> None:
 
 
 def test_nothing_after_a_fall_counts() -> None:
-    summary = summarise_tour(tour(Puck(2, falls_at=10.01)))
+    summary = summarize_tour(tour(Puck(2, falls_at=10.01)))
     assert summary["completed"] == 0.0
     assert summary["survival"] == pytest.approx(10.0)
     assert summary["energy"] == pytest.approx(500.0)
@@ -158,7 +167,7 @@ def test_the_score_has_wilsons_interval() -> None:
     alive[1, :3] = False
     nothing = np.zeros((2, 10))
     none = np.zeros((0, 10))
-    summary = summarise_tour(TourRecording(0.02, alive, nothing, nothing, nothing, nothing, none, none, none))
+    summary = summarize_tour(TourRecording(0.02, alive, nothing, nothing, nothing, nothing, none, none, none))
     assert summary["completed"] == pytest.approx(0.7)
     # (0.7 + 1.92/10 -+ 1.96 sqrt(0.021 + 0.96/100)) / 1.384
     assert summary["completed_low"] == pytest.approx(0.397, abs=0.001)

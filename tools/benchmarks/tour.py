@@ -35,7 +35,7 @@ def measure_tour(robots: int, tour_seconds: float, seed: int) -> dict[str, Any]:
         ``robot_seconds_per_s``: by the clock; ``robot_seconds_per_cpu_s``: by the processor's time, which other
         processes on the machine take less from; ``stood_share``: how much of the tour was simulated.
     """
-    one = contestant("stand", ROBOT.policy, ROBOT.description)
+    one = find_mujoco_policy("stand", ROBOT.policy, ROBOT.description)
     manifest = with_physics_dt(one.manifest, PHYSICS_DT)
     policy = one.make_policy(seed, 0)
     arena = MujocoArena(manifest, find_description(ROBOT.description), lambda number: policy, range(robots))

@@ -46,7 +46,7 @@ def _export(argv: list[str]) -> None:
     recorded = recorded_agent(checkpoint)
     env_cfg.scene.num_envs, env_cfg.seed = ROBOTS, args.seed
     for name in vars(env_cfg.curriculum):
-        setattr(env_cfg.curriculum, name, None)  # one that has just begun narrows the ranges that the manifest tells
+        setattr(env_cfg.curriculum, name, None)  # one that has just begun narrows the ranges that the manifest states
     apply_device(args, overrides, env_cfg, agent_cfg)
     check_configs(env_cfg, agent_cfg)
     check_launch(env_cfg, args)
@@ -67,31 +67,25 @@ def _export(argv: list[str]) -> None:
 
 def _write_and_check(runner: HIMOnPolicyRunner, task: str, checkpoint: Path, folder: Path) -> None:
     """Write the files, run them, and say how far they are from the model."""
-    from himloco_lab.exporting.describe import FORMAT, describe_policy
+    from himloco_lab.exporting.describe import describe_policy
     from himloco_lab.exporting.files import compare_files, write_files
 
     actor = cast("HIMActor", runner.alg.get_policy()).eval()
     env = cast("RslRlVecEnvWrapper", runner.env).unwrapped
-    facts = describe_policy(env, list(actor.obs_groups), getattr(runner.env, "clip_actions", None))
     source = {**_source(checkpoint), "iteration": _iteration(checkpoint)}
-    manifest = {"format": FORMAT, "task": task, "source": source, **facts}
+    clip_actions = getattr(runner.env, "clip_actions", None)
+    try:
+        manifest = describe_policy(env, list(actor.obs_groups), clip_actions, task, source)
+    except ValueError as error:
+        raise CliError(f"{task} cannot be exported: {error}", FAILURE) from error
     write_files(actor, manifest, folder)
     observations = _observations(runner, actor)
-    _tell(compare_files(actor, observations, folder), len(observations), folder)
+    _check_difference(compare_files(actor, observations, folder), len(observations), folder)
     print(f"[INFO] Exported {checkpoint} to {folder}")
 
 
-def _tell(found: dict[str, float], count: int, folder: Path) -> None:
-    """Say how far the files are from the model.
-
-    Args:
-        found: From :func:`~himloco_lab.exporting.files.compare_files`.
-        count: Number of observations.
-        folder: Where the files are.
-
-    Raises:
-        CliError: If they are too far.
-    """
+def _check_difference(found: dict[str, float], count: int, folder: Path) -> None:
+    """Say how far the files in *folder* are from the model over *count* observations; refuse what is too far."""
     from himloco_lab.exporting.files import TOLERANCE
 
     for kind, name in (("onnx", "ONNX Runtime"), ("torchscript", "TorchScript")):

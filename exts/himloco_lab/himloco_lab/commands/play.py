@@ -8,10 +8,19 @@ from __future__ import annotations
 import argparse
 import contextlib
 import copy
+import io
+import os
+import re
 import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
+from isaaclab.envs.utils.video_recorder_cfg import VideoRecorderCfg
+from isaaclab_physx.app import KitLauncher
 from isaaclab_rl.entrypoints.common import (
     apply_env_overrides,
     apply_video_recording,
@@ -21,9 +30,9 @@ from isaaclab_rl.entrypoints.common import (
     video_playback_steps,
 )
 
-from himloco_lab.errors import FAILURE, CliError, run_command
-from himloco_lab.playing.filming import films_without_kit, open_film, plan_film, told_in_a_line
 from himloco_lab.robots.policy_layout import HEIGHT
+from himloco_lab.deployment.video import VideoError, choose_backend, mp4_problem
+from himloco_lab.errors import FAILURE, CliError, run_command
 from himloco_lab.runs.checkpoints import find_checkpoint, log_root, recorded_agent
 from himloco_lab.runs.loading import check_policy, open_any, open_env, policy_file
 from himloco_lab.setup.arguments import check_history, parse, play_parser
@@ -31,8 +40,14 @@ from himloco_lab.setup.machine import apply_device, check_display, check_launch,
 from himloco_lab.setup.overrides import check_configs, resolve_configs
 from himloco_lab.setup.registry import find_task
 
+if TYPE_CHECKING:
+    from himloco_lab.playing.film import EnvFilm
+
 SEED = 42
 """Isaac Lab's, where the user names none."""
+
+WITHOUT_PICTURES = ("viser", "rerun", "none")
+"""Viewers that Isaac Lab takes no pictures of, and none."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -52,7 +67,7 @@ def _play(argv: list[str]) -> None:
         _drop_rewards(env_cfg)
     check_configs(env_cfg, agent_cfg)
     check_command(args, env_cfg.commands.base_velocity.ranges)
-    filmed = films_without_kit(env_cfg, args)
+    filmed = needs_mujoco_film(env_cfg, args)
     if not filmed:
         check_video(env_cfg, args)
     env_cfg.seed = agent_cfg.seed = SEED if args.seed is None else args.seed
@@ -85,7 +100,7 @@ def _play(argv: list[str]) -> None:
         has_window = "kit" in (args.visualizer or []) and not args.headless
         session = PlaySession(vec_env, policy, ranges, args.command, film, has_window)
         max_steps = min((steps for steps in limits if steps is not None), default=None)
-        with told_in_a_line():
+        with video_errors_end_the_command():
             print(session.run(max_steps, real_time=args.real_time or bool(args.visualizer)))
 
 
@@ -105,12 +120,12 @@ def check_command(args: argparse.Namespace, ranges: Any) -> None:
     asked = args.command
     if asked is None:
         return
-    told = f"--command {' '.join(f'{value:g}' for value in asked)}"
+    given = f"--command {' '.join(f'{value:g}' for value in asked)}"
     if len(asked) not in (3, 4):
-        raise CliError(f"{told}: {len(asked)} numbers; give VX VY YAW or VX VY YAW HEIGHT")
+        raise CliError(f"{given}: {len(asked)} numbers; give VX VY YAW or VX VY YAW HEIGHT")
     lowest, highest = ranges.height
     if len(asked) == 4 and lowest == highest != asked[HEIGHT]:
-        raise CliError(f"{told}: {args.task} commands no height but {highest:g} m; leave HEIGHT out")
+        raise CliError(f"{given}: {args.task} commands no height but {highest:g} m; leave HEIGHT out")
 
 
 def _drop_rewards(env_cfg: Any) -> None:
@@ -150,3 +165,94 @@ def _add_viewer(args: argparse.Namespace, env_cfg: Any) -> None:
     viewer = PlayViewerCfg(port=args.port, bind_address=args.bind_address)
     others = [cfg for cfg in env_cfg.sim.visualizer_cfgs or [] if cfg.visualizer_type != "viser"]
     env_cfg.sim.visualizer_cfgs = [*others, viewer]
+
+
+@dataclass(frozen=True)
+class FilmPlan:
+    """A film to be."""
+
+    path: Path
+    """The file; its folder exists and can be written to."""
+    steps: int
+    """Length in policy steps."""
+
+
+def needs_mujoco_film(env_cfg: Any, args: argparse.Namespace) -> bool:
+    """Return whether ``--video`` is to be drawn by MuJoCo: nothing that Isaac Lab takes pictures of is there."""
+    pictured = set(args.visualizer or ()) - set(WITHOUT_PICTURES)
+    return args.video and not pictured and not env_cfg.video_recorders and not KitLauncher.is_available()
+
+
+def plan_film(args: argparse.Namespace, folder: Path, checkpoint: Path | None) -> FilmPlan:
+    """Settle file, length and way of drawing as Isaac Lab would, and take ``--video`` off Isaac Lab's hands.
+
+    Args:
+        args: The flags, changed.
+        folder: Of the run; the film goes below it.
+        checkpoint: What is played, for the film's name.
+
+    Raises:
+        CliError: If nothing can be drawn, encoded or written.
+    """
+    draft = SimpleNamespace(video_recorders=[VideoRecorderCfg()])
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            apply_video_recording(draft, str(folder), args, subdir="play", checkpoint_path=str(checkpoint or ""))
+    except ValueError as error:
+        raise CliError(str(error)) from None
+    steps = video_playback_steps(args, draft) or 1
+    (settings,) = draft.video_recorders
+    if problem := mp4_problem():
+        raise CliError(f"--video: {problem}", FAILURE)
+    target = Path(settings.output_dir)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target):
+            pass
+    except OSError as error:
+        raise CliError(
+            f"--video: cannot write to {target} ({error.strerror}); make it a folder that takes files", FAILURE
+        ) from None
+    with video_errors_end_the_command():
+        os.environ["MUJOCO_GL"] = choose_backend()
+    args.video = False
+    return FilmPlan(_next_name(target, settings.output_filename_prefix), steps)
+
+
+def open_film(env: Any, plan: FilmPlan, cleanup: contextlib.ExitStack) -> EnvFilm:
+    """Open the film that was planned; *cleanup* closes it and says where it is.
+
+    Args:
+        env: The task, unwrapped.
+        plan: From :func:`plan_film`.
+        cleanup: Closes the film.
+    """
+    from himloco_lab.playing.film import EnvFilm  # not earlier: MuJoCo reads MUJOCO_GL when it is imported
+
+    film = EnvFilm(env, plan.path)
+
+    def close() -> None:
+        if pictures := film.close():
+            print(f"[INFO] {plan.path} holds {pictures} pictures")
+
+    cleanup.callback(close)
+    return film
+
+
+@contextlib.contextmanager
+def video_errors_end_the_command() -> Iterator[None]:
+    """Report in one line why there is no film.
+
+    Raises:
+        CliError: In place of a :class:`VideoError`.
+    """
+    try:
+        yield
+    except VideoError as error:
+        raise CliError(f"--video: {error}", FAILURE) from error
+
+
+def _next_name(folder: Path, prefix: str) -> Path:
+    """Return Isaac Lab's name for the next film of a folder."""
+    names = (re.fullmatch(rf"{re.escape(prefix)}_(\d+)\.mp4", path.name) for path in folder.iterdir())
+    return folder / f"{prefix}_{max((int(name[1]) for name in names if name), default=-1) + 1:04d}.mp4"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 # pyright: reportAttributeAccessIssue=false
-# (MuJoCo's compiled module tells a type checker nothing about itself)
+# (MuJoCo's compiled module has no types)
 
 """``scripts/sim2sim.py``: an exported policy in MuJoCo, another engine than the one it was trained in.
 
@@ -20,25 +20,22 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from himloco_lab.deployment.schema import ManifestError
-from himloco_lab.deployment.terrain import KINDS, LEVELS, make_ground
-from himloco_lab.deployment.video import VideoError, check_encoder, choose_backend
-from himloco_lab.errors import FAILURE, CliError, run_command
-from himloco_lab.robots import DEFAULT_ROBOT
+import numpy as np
+
+from himloco_lab.deployment.manifest import START_NOISE, Manifest, ManifestError
 from himloco_lab.robots.policy_layout import HEIGHT
+from himloco_lab.deployment.policy import OnnxPolicy, Policy, RandomPolicy, ZeroPolicy, find_policy, untrained_manifest
+from himloco_lab.deployment.terrain import KINDS, LEVELS, make_ground
+from himloco_lab.deployment.video import Film, VideoError, check_encoder, choose_backend
+from himloco_lab.errors import FAILURE, CliError, Parser, run_command
+from himloco_lab.robots import DEFAULT_ROBOT
+from himloco_lab.robots.description import RobotDescription, find_description
+from himloco_lab.robots.mjcf_builder import HeightField
 
 if TYPE_CHECKING:
-    from himloco_lab.deployment.manifest import Manifest
-    from himloco_lab.deployment.mujoco_sim import MujocoRobot
-    from himloco_lab.deployment.policy import Policy
-    from himloco_lab.deployment.rollout import Report
-    from himloco_lab.robots.description import RobotDescription
-    from himloco_lab.robots.mjcf_builder import HeightField
-
-RESET_NOISE = 0.02
-"""Half-width of the noise on joint positions at a reset [rad]: without it every seed and every fall would be alike."""
+    from himloco_lab.deployment.mujoco_sim import MujocoRobot, Report
 
 DEFAULT_LEVEL = 2
 """Level of uneven ground when none is asked for: 3 cm bumps, 0.1 m/m slopes, 9.5 cm steps."""
@@ -46,18 +43,13 @@ DEFAULT_LEVEL = 2
 _LONGEST = 3600.0  # [s]
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise CliError(f"{message}; {self.prog} --help shows what there is")
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the policy as *argv* says and return the exit code."""
     return run_command(_run, argv)
 
 
-def _parser() -> _Parser:
-    parser = _Parser(description="Run an exported policy in MuJoCo and say how well it follows a command.")
+def _parser() -> Parser:
+    parser = Parser(description="Run an exported policy in MuJoCo and say how well it follows a command.")
     parser.add_argument("--policy", required=True, help="policy.onnx, the folder with it, 'zero' or 'random'.")
     parser.add_argument("--robot", default=None, help="Robot description as package.module:NAME; the policy's own.")
     parser.add_argument("--vx", type=float, default=0.0, help="Forward velocity [m/s].")
@@ -132,10 +124,7 @@ def _check_display() -> None:
 
 
 def _simulate(args: argparse.Namespace) -> None:
-    import numpy as np
-
-    from himloco_lab.deployment.mujoco_sim import MujocoRobot
-    from himloco_lab.deployment.rollout import PolicyLoop, run
+    from himloco_lab.deployment.mujoco_sim import MujocoRobot, PolicyLoop, run
 
     manifest, policy = _load(args)
     if args.height is None:
@@ -150,24 +139,20 @@ def _simulate(args: argparse.Namespace) -> None:
         ground,
         args.seed,
         visuals=args.viewer or args.video is not None,
-        reset_noise=RESET_NOISE,
+        reset_noise=START_NOISE,
     )
     with contextlib.ExitStack() as cleanup:
         watchers = list(_watchers(args, robot, cleanup))
 
         def on_step(stepped: MujocoRobot) -> bool:
-            wishes = [watcher(stepped) for watcher in watchers]  # ask every one before any may end it
-            return False not in wishes
+            answers = [watcher(stepped) for watcher in watchers]  # ask every one before any may end it
+            return False not in answers
 
         report = run(PolicyLoop(manifest, robot, policy), command, args.duration, on_step, delay=args.delay)
-    _tell(args, command, report)
+    _print_report(args, command, report)
 
 
 def _load(args: argparse.Namespace) -> tuple[Manifest, Policy]:
-    from himloco_lab.deployment.files import find_policy
-    from himloco_lab.deployment.policy import OnnxPolicy, RandomPolicy, ZeroPolicy
-    from himloco_lab.deployment.untrained import untrained_manifest
-
     if args.policy in ("zero", "random"):
         manifest = untrained_manifest(args.robot or DEFAULT_ROBOT)
         return manifest, ZeroPolicy(manifest) if args.policy == "zero" else RandomPolicy(manifest, args.seed)
@@ -176,8 +161,6 @@ def _load(args: argparse.Namespace) -> tuple[Manifest, Policy]:
 
 
 def _description(reference: str) -> RobotDescription:
-    from himloco_lab.robots.description import find_description
-
     try:
         return find_description(reference)
     except (ValueError, TypeError) as error:
@@ -205,12 +188,11 @@ def _check_delay(delay: int, manifest: Manifest) -> None:
         print(f"[WARNING] --delay {delay} is beyond what was trained: {trained}", file=sys.stderr)
 
 
-def _warn_beyond_training(command: Any, manifest: Manifest) -> None:
-    ranges = manifest.command
-    trained = (ranges.lin_vel_x, ranges.lin_vel_y, ranges.ang_vel_z, ranges.height)
-    for name, value, (low, high) in zip(("vx", "vy", "wz", "height"), command, trained, strict=True):
+def _warn_beyond_training(command: np.ndarray, manifest: Manifest) -> None:
+    flags = ("vx", "vy", "wz", "height")
+    for flag, value, (low, high) in zip(flags, command, manifest.command.ranges, strict=True):
         if not low <= value <= high:
-            print(f"[WARNING] --{name} {value:g} is beyond what was trained: {low:g} to {high:g}", file=sys.stderr)
+            print(f"[WARNING] --{flag} {value:g} is beyond what was trained: {low:g} to {high:g}", file=sys.stderr)
 
 
 def _watchers(
@@ -219,11 +201,9 @@ def _watchers(
     """Open what looks at the robot after every policy step; False from one of them ends the run."""
     watchers: list[Callable[[MujocoRobot], bool | None]] = []
     if args.video is not None:
-        from himloco_lab.deployment.video import VideoRecorder
-
-        recorder = VideoRecorder(robot, args.video)
-        cleanup.callback(recorder.close)
-        watchers.append(recorder)
+        film = Film(robot.model, args.video, robot.manifest.timing.policy_dt)
+        cleanup.callback(film.close)
+        watchers.append(lambda stepped: film.add(stepped.data) if film.is_due() else None)
     if args.viewer:
         import mujoco.viewer
 
@@ -246,15 +226,11 @@ def _real_time(window: Any, dt: float) -> Callable[[MujocoRobot], bool]:
     return show
 
 
-def _tell(args: argparse.Namespace, command: Any, report: Report) -> None:
+def _print_report(args: argparse.Namespace, command: np.ndarray, report: Report) -> None:
     vx, vy, wz, height = command
+    velocity = f"{report.mean_vx:.3f}, {report.mean_vy:.3f} m/s"
     rows = [
-        (
-            "velocity x, y",
-            f"{report.mean_vx:.3f}, {report.mean_vy:.3f} m/s",
-            f"{vx:.3f}, {vy:.3f}",
-            report.error_vel_xy,
-        ),
+        ("velocity x, y", velocity, f"{vx:.3f}, {vy:.3f}", report.error_vel_xy),
         ("yaw rate", f"{report.mean_wz:.3f} rad/s", f"{wz:.3f}", report.error_wz),
         ("height", f"{report.mean_height:.3f} m", f"{height:.3f}", report.error_height),
     ]
@@ -269,15 +245,9 @@ def _tell(args: argparse.Namespace, command: Any, report: Report) -> None:
     print(f"{'energy':15}{report.energy:.0f} J ({report.mean_power:.0f} W)")
     print(f"{'speed':15}{report.real_time_factor:.1f} x real time")
     if args.json is not None:
-        asked = {
-            "policy": args.policy,
-            "terrain": args.terrain,
-            "level": args.level,
-            "delay": args.delay,
-            "seed": args.seed,
-            "command": list(map(float, command)),
-        }
+        asked = {name: getattr(args, name) for name in ("policy", "terrain", "level", "delay", "seed")}
+        results = {**asked, "command": command.tolist(), **vars(report)}
         try:
-            args.json.write_text(json.dumps({**asked, **report.to_dict()}, indent=2) + "\n")
+            args.json.write_text(json.dumps(results, indent=2) + "\n")
         except OSError as error:
             raise CliError(f"--json {args.json}: {error.strerror}; name another file", FAILURE) from error

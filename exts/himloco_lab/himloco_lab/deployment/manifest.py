@@ -1,23 +1,47 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The policy manifest: everything one needs to run an exported policy, as plain data.
+"""What a policy expects and what its actions mean: the manifest that an export writes and that everything else reads.
 
-Format ``himloco-policy/1``: SI units, quaternions XYZW. :mod:`.files` finds and reads manifests.
+Format ``himloco-policy/1``: SI units, quaternions XYZW. :mod:`.policy` finds the files.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
+import math
+import types
+import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from .schema import ManifestError, build
+import yaml
+
+from himloco_lab.robots.policy_layout import VX, YAW_RATE
+
+if TYPE_CHECKING:
+    from himloco_lab.robots.description import RobotDescription
+    from himloco_lab.robots.rigid_body import RevoluteJoint
 
 FORMAT = "himloco-policy/1"
 ORDERS = ("oldest-first", "newest-first")
 DRIVERS = ("policy", "command")
+METADATA_KEY = "himloco_manifest"
+"""Key of the manifest, as JSON, in an ONNX file's metadata."""
+
+START_NOISE = 0.02
+"""Half-width of the noise on joint positions at the start of a run, in any engine [rad]: without it every seed and
+every fall would be alike."""
+
+COMMAND_PARTS = ("vx", "vy", "yaw_rate", "height")
+"""Names of a command's numbers: [m/s], [m/s], [rad/s], [m]."""
+
+VELOCITY_XY = slice(VX, YAW_RATE)
+"""Where a command has vx and vy."""
 
 JOINT_TERMS = ("joint_pos", "joint_vel")
 """Observation terms with one value per joint."""
@@ -26,13 +50,22 @@ SCAN_TERM = "height_scan"
 """The observation term that looks at the ground: height of the base above it, less the term's offset."""
 
 
+class ManifestError(ValueError):
+    """A manifest, or the policy beside it, that cannot be used: names the culprit and the remedy."""
+
+
+class NoManifestError(ManifestError):
+    """A policy without a manifest, inside or beside it."""
+
+
 @dataclass(frozen=True)
 class Tensor:
     """An input or output of the network, shape ``[1, width]``."""
 
     name: str
     width: int
-    dtype: str = "float32"
+    dtype: str | None = None
+    """Always ``float32``, whether it is said or not."""
 
 
 @dataclass(frozen=True)
@@ -71,18 +104,18 @@ class Term:
     """What a scan subtracts from the height of the base above the ground [m]."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Observation:
     """The network's input: some frames, one after the other, and what it sees once only."""
 
     history_length: int
-    terms: tuple[Term, ...]
     history_order: str = "oldest-first"
-    clip_input: float | None = None
-    """Half-width that the whole input is clipped to after scaling."""
-
+    terms: tuple[Term, ...]
     extra: tuple[Term, ...] = ()
     """Terms that follow the history, without one of their own."""
+
+    clip_input: float | None = None
+    """Half-width that the whole input is clipped to after scaling."""
 
     @property
     def frame_width(self) -> int:
@@ -163,12 +196,21 @@ class Command:
     standing: tuple[float, float, float, float]
     """vx, vy [m/s], yaw rate [rad/s], height [m]"""
 
+    @property
+    def ranges(self) -> tuple[tuple[float, float], ...]:
+        """Least and largest value of each of the :data:`COMMAND_PARTS`."""
+        return (self.lin_vel_x, self.lin_vel_y, self.ang_vel_z, self.height)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """Everything needed to run a policy."""
+    """Everything needed to run a policy, in the order in which it is written."""
 
+    format: str = FORMAT
     task: str
+    source: Mapping[str, Any] = field(default_factory=dict)
+    """Where it was trained; free form."""
+
     robot: str
     """The :class:`~himloco_lab.robots.description.RobotDescription` as ``"module:NAME"``."""
 
@@ -181,10 +223,6 @@ class Manifest:
     command: Command
     spawn_height: float
     """Root height at the default pose [m]."""
-
-    format: str = FORMAT
-    source: Mapping[str, Any] = field(default_factory=dict)
-    """Where it was trained; free form."""
 
     files: Mapping[str, Any] = field(default_factory=dict)
     """Names and SHA-256 digests of the exported files."""
@@ -202,9 +240,18 @@ class Manifest:
         """All actuated joints, in the manifest's order."""
         return tuple(joint.name for joint in self.joints)
 
+    @property
+    def behavior(self) -> Manifest:
+        """What decides how the policy acts; where it comes from and the names of its files do not."""
+        return dataclasses.replace(self, source={}, files={})
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the manifest as dictionaries and lists, ready for YAML or JSON."""
-        return _plain(dataclasses.asdict(self))
+        """Return the manifest as dictionaries and lists, ready for YAML or JSON; what is None is left out."""
+        return _plain(self)
+
+    def to_yaml(self) -> str:
+        """Return what ``policy.yaml`` holds."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, width=120)
 
     @classmethod
     def from_dict(cls, content: Any) -> Manifest:
@@ -219,10 +266,86 @@ class Manifest:
             raise ManifestError(
                 f"format {content.get('format')!r} is not {FORMAT!r}: export the policy again with this version"
             )
-        return build(cls, content, "")
+        return _build(cls, content, "")
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> Manifest:
+        """Read a file, and check the digests of the files beside it.
+
+        Raises:
+            ManifestError: If it cannot be read, is not sound, or a file beside it is not the one it was written for.
+        """
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ManifestError(f"{path} cannot be read ({error.strerror}): name an exported policy") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ManifestError(f"{path} is not YAML ({' '.join(str(error).split())[:120]}): export again") from error
+        manifest = cls._from_content(content, path)
+        for kind in ("onnx", "torchscript"):
+            name, expected = manifest.files.get(kind), manifest.files.get(f"{kind}_sha256")
+            beside = path.parent / str(name)
+            if name and expected and beside.is_file() and digest(beside) != expected:
+                raise ManifestError(
+                    f"{beside} is not the file that {path.name} was written for (its SHA-256 differs):"
+                    " export both again"
+                )
+        return manifest
+
+    @classmethod
+    def from_json(cls, text: str, path: Path) -> Manifest:
+        """Read the metadata of an ONNX file.
+
+        Args:
+            text: The metadata.
+            path: The file, for messages.
+
+        Raises:
+            ManifestError: If it is not JSON, or not sound.
+        """
+        try:
+            content = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ManifestError(
+                f"{path}: its metadata {METADATA_KEY} is not JSON ({error}): export it again"
+            ) from error
+        return cls._from_content(content, path)
+
+    @classmethod
+    def _from_content(cls, content: Any, path: Path) -> Manifest:
+        try:
+            return cls.from_dict(content)
+        except ManifestError as error:
+            raise ManifestError(f"{path}: {error}") from error
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 digest of a file, in hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def describe_joint(description: RobotDescription, urdf: RevoluteJoint, driven: bool) -> Joint:
+    """Return gains and limits of a joint; ``driven`` by the policy, or by a command."""
+    spec = description.actuator_of(urdf.name)
+    return Joint(
+        name=urdf.name,
+        default_pos=description.default_pos_of(urdf.name),
+        stiffness=spec.stiffness,
+        damping=spec.damping,
+        effort_limit=description.effort_limit_of(urdf),
+        velocity_limit=description.velocity_limit_of(urdf),
+        armature=spec.armature,
+        lower=urdf.lower,
+        upper=urdf.upper,
+        driven_by="policy" if driven else "command",
+    )
 
 
 def _plain(value: Any) -> Any:
+    """Return mappings and lists for dataclasses and tuples, without a dataclass's fields that are None or empty."""
+    if dataclasses.is_dataclass(value):
+        fields = {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+        return {name: _plain(item) for name, item in fields.items() if item is not None and item != {}}
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
@@ -297,3 +420,78 @@ def _known(names: Sequence[str], known: Sequence[str], where: str) -> None:
     if unknown or len(set(names)) != len(names):
         wrong = ", ".join(unknown) or "a joint that is named twice"
         raise ManifestError(f"{where}: {wrong} must be one of the {len(known)} joints under 'joints', each once")
+
+
+def _build[T](cls: type[T], content: Any, path: str) -> T:
+    """Return a dataclass filled from a mapping, its fields checked against their annotations.
+
+    Args:
+        cls: The dataclass.
+        content: The mapping.
+        path: Where the mapping lies, for messages; empty at the top.
+
+    Raises:
+        ManifestError: If a key is missing or unknown or a value is of the wrong kind.
+    """
+    if not isinstance(content, Mapping):
+        raise ManifestError(f"{path}: must be a mapping, is {content!r}")
+    hints = typing.get_type_hints(cls)
+    fields = {item.name: item for item in dataclasses.fields(typing.cast(Any, cls))}
+    prefix = f"{path}." if path else ""
+    unknown = [str(key) for key in content if key not in fields]
+    if unknown:
+        raise ManifestError(f"{prefix}{unknown[0]}: unknown key; there is {', '.join(fields)}")
+    values = {}
+    for name, item in fields.items():
+        if name in content:
+            values[name] = _convert(hints[name], content[name], prefix + name)
+        elif item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
+            raise ManifestError(f"{prefix}{name}: missing; export the policy again")
+    return cls(**values)
+
+
+def _convert(kind: Any, value: Any, path: str) -> Any:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        return _convert_union(arguments, value, path)
+    if origin is tuple:
+        return _convert_tuple(arguments, value, path)
+    if dataclasses.is_dataclass(kind):
+        return _build(typing.cast(type, kind), value, path)
+    if origin is not None:  # a mapping of free form
+        if not isinstance(value, Mapping):
+            raise ManifestError(f"{path}: must be a mapping, is {value!r}")
+        return dict(value)
+    return _convert_scalar(kind, value, path)
+
+
+def _convert_union(kinds: tuple[Any, ...], value: Any, path: str) -> Any:
+    if value is None and type(None) in kinds:
+        return None
+    wants_list = isinstance(value, (list, tuple))
+    fitting = [kind for kind in kinds if kind is not type(None) and (typing.get_origin(kind) is tuple) == wants_list]
+    if not fitting:
+        raise ManifestError(f"{path}: {value!r} is {'a list' if wants_list else 'no list'}, which it must not be")
+    return _convert(fitting[0], value, path)
+
+
+def _convert_tuple(kinds: tuple[Any, ...], value: Any, path: str) -> tuple:
+    if not isinstance(value, (list, tuple)):
+        raise ManifestError(f"{path}: must be a list, is {value!r}")
+    if kinds[-1] is Ellipsis:
+        kinds = (kinds[0],) * len(value)
+    if len(value) != len(kinds):
+        raise ManifestError(f"{path}: must have {len(kinds)} entries, has {len(value)}")
+    return tuple(_convert(kind, item, f"{path}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value, strict=True)))
+
+
+def _convert_scalar(kind: Any, value: Any, path: str) -> Any:
+    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise ManifestError(f"{path}: must be a finite number, is {value!r}")
+        return float(value)
+    if kind is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if kind is str and isinstance(value, str):
+        return value
+    raise ManifestError(f"{path}: must be a {kind.__name__}, is {value!r}")

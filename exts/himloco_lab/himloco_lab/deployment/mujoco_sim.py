@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 # pyright: reportAttributeAccessIssue=false
-# (MuJoCo's compiled module tells a type checker nothing about itself)
+# (MuJoCo's compiled module has no types)
 
-"""A robot in MuJoCo that takes what a policy gives and tells what a policy needs."""
+"""A robot in MuJoCo that takes what a policy gives and measures what a policy needs, and the loop of the two."""
 
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,9 +20,10 @@ from himloco_lab.robots.description import RobotDescription
 from himloco_lab.robots.mjcf_builder import GROUND, HeightField, make_spec
 from himloco_lab.robots.policy_layout import FALL_TILT
 
-from .manifest import Manifest
-from .observations import RobotState
-from .schema import ManifestError
+from .manifest import VELOCITY_XY, Manifest, ManifestError
+from himloco_lab.robots.policy_layout import HEIGHT, YAW_RATE
+from .observations import ObservationBuilder, RobotState
+from .policy import Policy
 
 Array = np.ndarray
 
@@ -30,7 +32,7 @@ _BLOWN_UP = [int(getattr(mujoco.mjtWarning, f"mjWARN_BADQ{what}")) for what in (
 
 @dataclass(frozen=True)
 class Wrench:
-    """A force [N] and a torque [N m] on a body at its centre of mass, in the world frame; shape ``[3]`` each."""
+    """A force [N] and a torque [N m] on a body at its center of mass, in the world frame; shape ``[3]`` each."""
 
     body: str
     force: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -94,7 +96,9 @@ class MujocoRobot:
         names = manifest.joint_names
         self._action_ids = np.array([names.index(name) for name in manifest.action.joints])
         self._action_scale, self._action_offset = np.asarray(manifest.action.scale), np.asarray(manifest.action.offset)
-        self._led = {name: place for place, name in enumerate(names) if place not in set(self._action_ids.tolist())}
+        self._commanded = {
+            name: place for place, name in enumerate(names) if place not in set(self._action_ids.tolist())
+        }
         self._root = self.model.body(1).id
         self._feet = [self.model.body(name).id for name in description.foot_bodies]
         self._foot_height = description.foot_height
@@ -197,14 +201,14 @@ class MujocoRobot:
         targets = self._default_pos.copy()
         targets[self._action_ids] = self._action_offset + self._action_scale * limited
         for name, target in (upper_body_targets or {}).items():
-            if name not in self._led:
+            if name not in self._commanded:
                 raise ValueError(f"Joint '{name}' is not one that the policy leaves to others.")
-            targets[self._led[name]] = target
+            targets[self._commanded[name]] = target
         return targets
 
     @property
     def state(self) -> RobotState:
-        """What the robot's sensors tell, without noise, and what the ground is like if the policy sees it."""
+        """What the robot's sensors measure, without noise, and what the ground is like if the policy sees it."""
         return RobotState(
             base_ang_vel=self.data.qvel[3:6].copy(),  # MuJoCo states a free joint's rotation in its own frame
             projected_gravity=-self._rotation[2],
@@ -215,7 +219,7 @@ class MujocoRobot:
 
     @property
     def joint_vel(self) -> Array:
-        """Of all actuated joints [rad/s], shape ``[J]``."""
+        """Velocities of all actuated joints [rad/s], shape ``[J]``."""
         return self.data.qvel[self._dof_ids]
 
     def _height_above(self, points: Array) -> Array:
@@ -238,8 +242,13 @@ class MujocoRobot:
         return self.data.xmat[self._root].reshape(3, 3)
 
     @property
+    def motion(self) -> Array:
+        """What a command asks for, as measured: vx, vy [m/s], yaw rate [rad/s], base height [m]; shape ``[4]``."""
+        return np.array([*self.lin_vel[:2], self.data.qvel[5], self.base_height])
+
+    @property
     def lin_vel(self) -> Array:
-        """Velocity of the base's centre of mass in the base's frame [m/s], shape ``[3]``, as Isaac Lab tells it."""
+        """Velocity of the base's center of mass in the base's frame [m/s], shape ``[3]``, as Isaac Lab has it."""
         return self._rotation.T @ self.data.qvel[:3] + _cross(self.data.qvel[3:6], self.model.body_ipos[self._root])
 
     @property
@@ -270,6 +279,145 @@ class MujocoRobot:
     def has_fallen(self) -> bool:
         """Whether the robot leans beyond :data:`FALL_TILT`, its trunk is on the ground, or the physics blew up."""
         return self.tilt > FALL_TILT or not self._trunk.isdisjoint(self._grounded()) or self.has_diverged
+
+
+class PolicyLoop:
+    """Robot, observation and policy, one policy step at a time."""
+
+    def __init__(self, manifest: Manifest, robot: MujocoRobot, policy: Policy) -> None:
+        """Begin an episode where the robot stands.
+
+        Args:
+            manifest: The policy's manifest.
+            robot: The robot.
+            policy: What drives it.
+        """
+        self.robot, self.policy = robot, policy
+        self._builder = ObservationBuilder(manifest)
+        self.last_action = np.zeros(manifest.output.width)
+        """The policy's last raw output, shape ``[A]``."""
+
+    def reset(self) -> None:
+        """Stand the robot up and forget the past."""
+        self.robot.reset()
+        self._builder.reset()
+        self.last_action = np.zeros_like(self.last_action)
+
+    def step(
+        self,
+        command: Array,
+        upper_body_targets: Mapping[str, float] | None = None,
+        *,
+        torque_hook: TorqueHook | None = None,
+        wrench: Wrench | None = None,
+        delay: int = 0,
+    ) -> None:
+        """Observe, act, and advance one policy step.
+
+        Args:
+            command: vx, vy [m/s], yaw rate [rad/s], height [m]; shape ``[4]``.
+            upper_body_targets: Targets of joints that the policy does not drive [rad].
+            torque_hook: See :meth:`.MujocoRobot.step`.
+            wrench: See :meth:`.MujocoRobot.step`.
+            delay: See :meth:`.MujocoRobot.step`.
+        """
+        observation = self._builder.observe(self.robot.state, command, self.last_action)
+        self.last_action = self.policy(observation)
+        self.robot.step(self.last_action, upper_body_targets, torque_hook=torque_hook, wrench=wrench, delay=delay)
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a run went. Means are over all steps, from the first on."""
+
+    duration: float
+    """Simulated time [s]."""
+    mean_vx: float
+    """[m/s], in the base's frame"""
+    mean_vy: float
+    """[m/s]"""
+    mean_wz: float
+    """[rad/s]"""
+    mean_height: float
+    """[m]"""
+    error_vel_xy: float
+    """Mean of ``|v_xy - command|`` [m/s], as training logs it."""
+    error_wz: float
+    """Mean of ``|wz - command|`` [rad/s]."""
+    error_height: float
+    """Mean of ``|height - command|`` [m]."""
+    survival_time: float
+    """Time until the first fall, the whole duration without one [s]."""
+    falls: int
+    distance: float
+    """Length of the base's path over the ground [m]."""
+    energy: float
+    """Mechanical work of all joints, braking counted as work [J]."""
+    mean_power: float
+    """[W]"""
+    real_time_factor: float
+    """Robot-seconds per second of wall-clock time."""
+
+
+def run(
+    loop: PolicyLoop,
+    command: Array,
+    duration: float,
+    on_step: Callable[[MujocoRobot], bool | None] | None = None,
+    *,
+    delay: int = 0,
+) -> Report:
+    """Run a policy under one command; a robot that falls stands up again and goes on.
+
+    Args:
+        loop: The robot and its policy.
+        command: vx, vy [m/s], yaw rate [rad/s], height [m]; shape ``[4]``.
+        duration: Time to simulate [s].
+        on_step: Called after every policy step; False ends the run.
+        delay: Physics steps by which every action comes late.
+    """
+    robot, dt = loop.robot, loop.robot.manifest.timing.policy_dt
+    loop.reset()
+    measured: list[Array] = []
+    falls, first_fall, energy, distance = 0, None, 0.0, 0.0
+    start = time.perf_counter()
+    for step in range(max(1, round(duration / dt))):
+        before, work = robot.data.qpos[:2].copy(), robot.energy
+        loop.step(command, delay=delay)
+        energy += robot.energy - work
+        if robot.has_diverged:
+            measured.append(measured[-1] if measured else np.zeros(4))  # MuJoCo has put the state back, it says nothing
+        else:
+            distance += float(np.linalg.norm(robot.data.qpos[:2] - before))
+            measured.append(robot.motion)
+        is_ended = on_step is not None and on_step(robot) is False
+        if robot.has_fallen:
+            falls += 1
+            first_fall = (step + 1) * dt if first_fall is None else first_fall
+            loop.reset()
+        if is_ended:
+            break
+    seconds = time.perf_counter() - start
+    values = np.array(measured)  # [T, 4]
+    off = values - command
+    vx, vy, yaw_rate, height = map(float, values.mean(axis=0))
+    simulated = len(values) * dt
+    return Report(
+        duration=simulated,
+        mean_vx=vx,
+        mean_vy=vy,
+        mean_wz=yaw_rate,
+        mean_height=height,
+        error_vel_xy=float(np.linalg.norm(off[:, VELOCITY_XY], axis=1).mean()),
+        error_wz=float(np.abs(off[:, YAW_RATE]).mean()),
+        error_height=float(np.abs(off[:, HEIGHT]).mean()),
+        survival_time=simulated if first_fall is None else first_fall,
+        falls=falls,
+        distance=distance,
+        energy=energy,
+        mean_power=energy / simulated,
+        real_time_factor=simulated / max(seconds, 1e-9),
+    )
 
 
 def _cross(first: Array, second: Array) -> Array:

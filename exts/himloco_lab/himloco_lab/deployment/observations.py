@@ -10,11 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .manifest import JOINT_TERMS, SCAN_TERM, Manifest, ManifestError, Term
 from himloco_lab.robots.policy_layout import HEIGHT, VELOCITY
-
-from .manifest import JOINT_TERMS, SCAN_TERM, Manifest, Term
-from .schema import ManifestError
-
 Array = np.ndarray
 
 KNOWN_TERMS = {
@@ -32,7 +29,7 @@ KNOWN_TERMS = {
 
 @dataclass(frozen=True)
 class RobotState:
-    """What the IMU and the joint encoders of a robot tell, and its map of the ground if it has one."""
+    """What the IMU and the joint encoders of a robot measure, and its map of the ground if it has one."""
 
     base_ang_vel: Array
     """Angular velocity of the base in its own frame [rad/s], shape ``[3]``."""
@@ -177,7 +174,7 @@ class ObservationBuilder:
             last_action: The policy's last raw output, shape ``[A]``.
 
         Raises:
-            ManifestError: If the policy sees the ground and the state tells nothing of it.
+            ManifestError: If the policy sees the ground and the state says nothing of it.
         """
         flat = self._history.append(self.frame(state, command, last_action))
         if self._observation.extra:

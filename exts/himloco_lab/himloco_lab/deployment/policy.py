@@ -1,67 +1,134 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Policies: the network's input in, raw actions out."""
+"""Policies without Isaac Lab and torch: an exported one is found, checked and run; others do nothing, or anything."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from .files import open_session
-from .manifest import Manifest
-from .schema import ManifestError
+from himloco_lab.robots.description import find_description
+from himloco_lab.robots.rigid_body import standing_height
+from himloco_lab.robots.urdf import load_model
+
+from .manifest import (
+    METADATA_KEY,
+    Action,
+    Command,
+    Manifest,
+    ManifestError,
+    NoManifestError,
+    Observation,
+    Tensor,
+    Term,
+    Timing,
+    describe_joint,
+)
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+MANIFEST_FILE = "policy.yaml"
+ONNX_FILE = "policy.onnx"
+
+Policy = Callable[[np.ndarray], np.ndarray]
+"""Takes the network's input, shape ``[1, W]`` (float32), and returns raw actions, shape ``[A]``. Its past lies in the
+input, so it has no state that an episode could leave behind."""
 
 
-class Policy(Protocol):
-    """Anything that acts."""
+def load_manifest(path: Path) -> Manifest:
+    """Read a manifest and check it, and the digests of the files beside it.
 
-    def reset(self) -> None:
-        """Begin a new episode."""
-        ...
+    Args:
+        path: ``policy.yaml``, an ONNX file with the manifest in its metadata, or a folder with either.
 
-    def __call__(self, observation: np.ndarray) -> np.ndarray:
-        """Return raw actions, shape ``[A]``, for the network's input, shape ``[1, W]`` (float32)."""
-        ...
+    Raises:
+        ManifestError: If there is none, or it is not sound, or a file beside it is not the one it was written for.
+    """
+    return find_policy(path)[0] if path.is_dir() or path.suffix == ".onnx" else Manifest.from_yaml(path)
+
+
+def find_policy(path: Path) -> tuple[Manifest, Path]:
+    """Return the manifest of a policy and the path of its ONNX file.
+
+    Args:
+        path: The ONNX file, or the folder that holds it.
+
+    Raises:
+        ManifestError: If one of them is missing, they do not belong together, or the manifest is not sound.
+    """
+    written = (path if path.is_dir() else path.parent) / MANIFEST_FILE
+    if path.is_dir():
+        onnx = path / (_onnx_name(Manifest.from_yaml(written)) if written.is_file() else ONNX_FILE)
+        if not onnx.is_file():
+            raise ManifestError(f"{path} has no {onnx.name}: export the policy, or name the file")
+    else:
+        onnx = path
+        if not onnx.is_file():
+            raise ManifestError(f"there is no file {path}: name an exported policy.onnx or its folder")
+    text = open_session(onnx).get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    inside = None if text is None else Manifest.from_json(text, onnx)
+    beside = Manifest.from_yaml(written) if written.is_file() else None
+    if beside is not None and _onnx_name(beside) != onnx.name:
+        beside = None  # it is another policy's
+    if inside is not None and beside is not None and inside.behavior != beside.behavior:
+        raise ManifestError(
+            f"{written} is not the manifest of {onnx.name}: export both again, or remove {written.name}"
+        )
+    manifest = beside or inside
+    if manifest is None:
+        raise NoManifestError(
+            f"{onnx} has no manifest, inside or as {MANIFEST_FILE} beside it: export the policy again"
+        )
+    return manifest, onnx
+
+
+def _onnx_name(manifest: Manifest) -> str:
+    return str(manifest.files.get("onnx", ONNX_FILE))
+
+
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    """Open an ONNX file for one thread: a policy is too small to gain from more, and repeats itself exactly on one.
+
+    Raises:
+        ManifestError: If it is not an ONNX model that the runtime can run.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 4  # errors come as exceptions
+    try:
+        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime has a dozen kinds, and no common one
+        reason = " ".join(str(error).split())[:160]
+        raise ManifestError(f"{path} is not an ONNX model that can be run ({reason}): export it again") from error
 
 
 class ZeroPolicy:
     """Asks for the default pose at every step."""
 
     def __init__(self, manifest: Manifest) -> None:
-        """Take the width of the action.
-
-        Args:
-            manifest: The manifest it acts for.
-        """
+        """Take the number of actions from the manifest."""
         self._width = manifest.output.width
-
-    def reset(self) -> None:
-        """Do nothing: it has no state."""
 
     def __call__(self, observation: np.ndarray) -> np.ndarray:
         """Return zeros, shape ``[A]``."""
         return np.zeros(self._width)
 
 
-class RandomPolicy:
+class RandomPolicy(ZeroPolicy):
     """Draws every action from a normal distribution of variance 1, as an untrained policy does."""
 
     def __init__(self, manifest: Manifest, seed: int = 0) -> None:
-        """Seed the generator.
-
-        Args:
-            manifest: The manifest it acts for.
-            seed: The same seed gives the same actions.
-        """
-        self._width = manifest.output.width
+        """Take the number of actions from the manifest; the same seed gives the same ones."""
+        super().__init__(manifest)
         self._generator = np.random.default_rng(seed)
-
-    def reset(self) -> None:
-        """Do nothing: a new episode is to bring new actions."""
 
     def __call__(self, observation: np.ndarray) -> np.ndarray:
         """Return random actions, shape ``[A]``."""
@@ -98,9 +165,6 @@ class OnnxPolicy:
             )
         self._input, self._output = wanted_input.name, wanted_output.name
 
-    def reset(self) -> None:
-        """Do nothing: the history lies in the input."""
-
     def __call__(self, observation: np.ndarray) -> np.ndarray:
         """Return raw actions, shape ``[A]``, for an input of shape ``[1, W]`` (float32).
 
@@ -123,3 +187,36 @@ def _fits(tensor: Any, name: str, width: int) -> bool:
 
 def _describe(tensors: Sequence[Any]) -> str:
     return ", ".join(f"{t.name} {list(t.shape)} {t.type}" for t in tensors) or "nothing"
+
+
+def untrained_manifest(robot: str) -> Manifest:
+    """Return the manifest of an untrained policy, with the layout that the robot's description gives.
+
+    Args:
+        robot: The robot's description as ``"package.module:NAME"``.
+
+    Raises:
+        ManifestError: If there is no such description.
+    """
+    try:
+        description = find_description(robot)
+    except (ValueError, TypeError) as error:
+        raise ManifestError(str(error)) from error
+    model, layout = load_model(description), description.policy_layout
+    driven = description.action_joints
+    terms = tuple(Term(term.name, term.width, term.scale, term.clip, term.joints) for term in description.frame)
+    observation = Observation(history_length=layout.history_length, terms=terms)
+    standing = (0.0, 0.0, 0.0, layout.height[1])
+    offset = tuple(description.default_pos_of(joint) for joint in driven)
+    return Manifest(
+        task="none",
+        robot=robot,
+        input=Tensor("obs", observation.width),
+        output=Tensor("actions", len(driven)),
+        timing=Timing(layout.physics_dt, layout.decimation, layout.policy_dt),
+        observation=observation,
+        action=Action(driven, layout.action_scale, offset, layout.clip),
+        joints=tuple(describe_joint(description, model.joints[name], name in driven) for name in description.joints),
+        command=Command(layout.lin_vel_x, layout.lin_vel_y, layout.ang_vel_z, layout.height, standing),
+        spawn_height=round(standing_height(model, description) + description.spawn_clearance, 4),
+    )

@@ -84,7 +84,7 @@ def rough_ground(seed: int, roughness: float = 0.03, reach: float = 20.0, *, slo
 
 
 def slopes(slope: float, reach: float = 20.0) -> HeightField:
-    """Return slopes, as steep along x and y as they are told to be.
+    """Return slopes, as steep along x as along y.
 
     Args:
         slope: Rise per run [m/m].

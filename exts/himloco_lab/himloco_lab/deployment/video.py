@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 # pyright: reportAttributeAccessIssue=false
-# (MuJoCo's compiled module tells a type checker nothing about itself)
+# (MuJoCo's compiled module has no types)
 
-"""Films of a robot, drawn by MuJoCo without a window."""
+"""Films of a robot, drawn by MuJoCo without a window, and words on their pictures."""
 
 from __future__ import annotations
 
@@ -17,18 +17,24 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from .mujoco_sim import MujocoRobot
+import numpy as np
 
 FPS = 25
 """Frames per second, about: every second policy step at 50 Hz."""
 
 BACKENDS = ("egl", "osmesa")
 """Ways of drawing without a window, in the order in which they are tried."""
+
+LINE = 20
+"""Height of a row of words, in pixels."""
+
+MARGIN = 8
+"""Left of the words and above and below them, in pixels."""
+
+SHADE = 0.35
+"""What is left of the picture's brightness behind the words."""
 
 _PROBE = "import mujoco; mujoco.Renderer(mujoco.MjModel.from_xml_string('<mujoco/>'), 16, 16).render(); print('drawn')"
 
@@ -108,19 +114,23 @@ class Film:
         import mujoco
 
         self.path = path
-        self.every = max(1, round(1.0 / (FPS * dt)))
-        """Policy steps from one picture to the next."""
+        self._every, self._step = max(1, round(1.0 / (FPS * dt))), -1  # policy steps from one picture to the next
         self.renderer = mujoco.Renderer(model, height, width)
         self.camera = mujoco.MjvCamera()
         self.camera.type = mujoco.mjtCamera.mjCAMERA_TRACKING
         self.camera.trackbodyid = 1
         self.camera.distance, self.camera.azimuth, self.camera.elevation = 3.0, 135.0, -15.0
-        seconds = self.every * dt
+        seconds = self._every * dt
         options: dict[str, Any] = {"duration": 1000.0 * seconds, "loop": 0}
         if path.suffix == ".mp4":
             options = {"fps": 1.0 / seconds}
         self._writer = imageio.get_writer(path, **options)
         self._pictures = 0
+
+    def is_due(self) -> bool:
+        """Count a policy step, and return whether it gets a picture."""
+        self._step += 1
+        return self._step % self._every == 0
 
     def add(self, data: Any, write: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
         """Draw a picture.
@@ -156,7 +166,7 @@ def _uninterrupted() -> Iterator[None]:
     """Let Ctrl-C wait: an encoder that is interrupted while it takes a picture is killed, and its file is none."""
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield  # nobody is interrupted here, or nobody would be told afterwards
+        yield  # nobody is interrupted here, or there is nobody to pass it on to
         return
     noted: list[Any] = []
     signal.signal(signal.SIGINT, lambda *arguments: noted.append(arguments))
@@ -168,25 +178,22 @@ def _uninterrupted() -> Iterator[None]:
             before(*noted[0])
 
 
-class VideoRecorder:
-    """Films a robot in MuJoCo."""
+def write_table(picture: np.ndarray, rows: Sequence[Sequence[str]]) -> np.ndarray:
+    """Return the picture with a table over its upper edge.
 
-    def __init__(self, robot: MujocoRobot, path: Path) -> None:
-        """Open the file.
+    Args:
+        picture: RGB, shape ``[H, W, 3]``, unsigned bytes.
+        rows: As many cells in each; all columns are equally wide.
+    """
+    from PIL import Image, ImageDraw, ImageFont
 
-        Args:
-            robot: The robot, built with its visual meshes.
-            path: Ends in ``.mp4`` or ``.gif``.
-        """
-        self._film = Film(robot.model, path, robot.manifest.timing.policy_dt)
-        self._step = 0
-
-    def __call__(self, robot: MujocoRobot) -> None:
-        """Draw a picture if one is due; call it after every policy step."""
-        if self._step % self._film.every == 0:
-            self._film.add(robot.data)
-        self._step += 1
-
-    def close(self) -> None:
-        """Finish the file."""
-        self._film.close()
+    written = picture.copy()
+    bottom = 2 * MARGIN + LINE * len(rows)
+    written[:bottom] = (written[:bottom] * SHADE).astype(np.uint8)
+    image = Image.fromarray(written)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(15)
+    for line, row in enumerate(rows):
+        for column, cell in enumerate(row):
+            place = (MARGIN + column * (image.width - MARGIN) // len(row), MARGIN + line * LINE)
+            draw.text(place, cell, fill="white", font=font)
+    return np.asarray(image)

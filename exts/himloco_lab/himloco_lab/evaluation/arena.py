@@ -12,10 +12,6 @@ import numpy as np
 
 Array = np.ndarray
 
-START_NOISE = 0.02
-"""Half-width of the noise on joint positions at a reset [rad]: without it all robots of a command would be alike. It is
-``scripts/sim2sim.py``'s."""
-
 
 @dataclass(frozen=True)
 class State:
@@ -40,12 +36,17 @@ class State:
     actions: Array
     """The policy's raw output, shape ``[R, A]``."""
     estimate: Array
-    """Velocity of the base as the policy estimates it [m/s], shape ``[R, 3]``; NaN where it tells none."""
+    """Velocity of the base as the policy estimates it [m/s], shape ``[R, 3]``; NaN where it has none."""
+
+    @property
+    def motion(self) -> Array:
+        """What a command asks for, as measured: vx, vy [m/s], yaw rate [rad/s], base height [m]; shape ``[R, 4]``."""
+        return np.concatenate([self.velocity, self.height[:, None]], axis=1)
 
 
 @dataclass(frozen=True)
 class Push:
-    """A force on one link of each robot, through its centre of mass, throughout a policy step."""
+    """A force on one link of each robot, through its center of mass, throughout a policy step."""
 
     links: Array
     """Index into :attr:`Arena.links`, shape ``[R]``."""
@@ -87,3 +88,19 @@ class Arena(Protocol):
     def hold(self) -> None:
         """Put all robots back into the pose that they started in, at rest; what they observed stays observed."""
         ...
+
+
+def decimation_of(policy_dt: float, physics_dt: float) -> int:
+    """Return how many physics steps make a step of the policy.
+
+    Args:
+        policy_dt: Step of the policy [s].
+        physics_dt: Physics step [s].
+
+    Raises:
+        ValueError: If the policy's step is no multiple of the other.
+    """
+    decimation = round(policy_dt / physics_dt)
+    if abs(decimation * physics_dt - policy_dt) > 1e-9:
+        raise ValueError(f"a policy step of {policy_dt} s is no multiple of a physics step of {physics_dt} s")
+    return decimation

@@ -1,25 +1,32 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Robots of an Isaac Lab task, for the suites."""
+"""Robots of an Isaac Lab task, for the suites.
+
+The conditions are the same for every policy and engine, but for what a suite changes for some robots.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from isaaclab.managers import SceneEntityCfg
 from isaaclab.utils.math import euler_xyz_from_quat, quat_apply, yaw_quat
+from isaaclab.utils.string import ResolvableString
 
+from himloco_lab.deployment.manifest import START_NOISE
+from himloco_lab.robots.policy_layout import FALL_TILT
+from himloco_lab.deployment.terrain import LEVELS
 from himloco_lab.playing.policies import COMMAND_TERM
 from himloco_lab.robots.description import find_description
-from himloco_lab.robots.policy_layout import FALL_TILT
 from himloco_lab.robots.urdf import load_model
 
-from .arena import Array, Push, State
+from .arena import Array, Push, State, decimation_of
 
 if TYPE_CHECKING:
     from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
@@ -43,6 +50,78 @@ Estimate = Callable[["TensorDict"], torch.Tensor]
 """Observations -> velocity of the base as a policy estimates it [m/s], shape ``[N, 3]``."""
 
 
+def make_nominal(env_cfg: Any, seconds: float, physics_dt: float | None = None) -> None:
+    """Take randomization, noise and curricula out of a task: the robot as described, ground of friction 1.
+
+    A slippery robot slips: the ground's coefficient counts only where it is the smaller one. In training the mean of
+    both does, which never gets below 0.5.
+
+    Args:
+        env_cfg: The task's configuration, changed in place; randomizations of any name go.
+        seconds: How long an episode must last at least [s].
+        physics_dt: Physics step [s]; the task's own when None. The policy's rate stays.
+
+    Raises:
+        ValueError: If the policy's step is no multiple of *physics_dt*.
+    """
+    events = env_cfg.events
+    for name in [name for name, term in vars(events).items() if term is not None]:
+        params = getattr(events, name).params
+        if name == "material":
+            friction = dict.fromkeys(("static_friction_range", "dynamic_friction_range"), (1.0, 1.0))
+            params.update(friction, restitution_range=(0.0, 0.0))
+        elif name == "reset_base":
+            params["velocity_range"] = {}
+        elif name == "reset_joints":
+            params.update(scale_range=(1.0, 1.0), offset_range=(-START_NOISE, START_NOISE))
+        else:
+            setattr(events, name, None)
+    for name in vars(env_cfg.curriculum):
+        setattr(env_cfg.curriculum, name, None)
+    ground = env_cfg.scene.terrain.physics_material
+    ground.friction_combine_mode = "min"
+    if type(env_cfg.sim.physics).__name__ == "NewtonCfg":
+        # Newton's MuJoCo solver takes the larger coefficient, whatever the mode says
+        ground.static_friction = ground.dynamic_friction = 0.0
+    action = env_cfg.actions.joint_pos
+    action.torque_offset = action.torque_noise = 0.0
+    env_cfg.episode_length_s = max(env_cfg.episode_length_s, seconds + 10.0)
+    if physics_dt is not None:
+        decimation = decimation_of(env_cfg.sim.dt * env_cfg.decimation, physics_dt)
+        env_cfg.sim.dt, env_cfg.decimation, env_cfg.sim.render_interval = physics_dt, decimation, decimation
+
+
+def terrain_kinds(env_cfg: Any) -> tuple[dict[str, list[int]], int]:
+    """Return the kinds of ground with their columns as :func:`spread_terrain` lays them out, and the number of rows.
+
+    Args:
+        env_cfg: The task's configuration; flat ground has no kinds.
+    """
+    generator = env_cfg.scene.terrain.terrain_generator
+    if generator is None or not generator.curriculum:
+        return {}, 0
+    return {kind: [column] for column, kind in enumerate(generator.sub_terrains)}, LEVELS
+
+
+def spread_terrain(env_cfg: Any, columns: int = 1, exact: bool = False, kinds: Collection[str] | None = None) -> None:
+    """Give every kind of ground the same number of columns, with all levels.
+
+    Args:
+        env_cfg: The task's configuration, changed in place.
+        columns: For each kind.
+        exact: Whether level k is exactly as difficult as k / 10, and not anything up to the next one, as in training.
+        kinds: Those that are needed; all of the task's when None.
+    """
+    generator = env_cfg.scene.terrain.terrain_generator
+    if kinds is not None:
+        generator.sub_terrains = {kind: cfg for kind, cfg in generator.sub_terrains.items() if kind in kinds}
+    if exact:
+        generator.class_type = ResolvableString("himloco_lab.terrains.sub_terrains:ExactLevelsGenerator")
+    generator.num_rows, generator.num_cols = LEVELS, columns * len(generator.sub_terrains)
+    for kind in generator.sub_terrains.values():
+        kind.proportion = 1.0 / len(generator.sub_terrains)
+
+
 class EnvArena:
     """An :class:`.arena.Arena` in whatever engine the task was built with."""
 
@@ -50,9 +129,9 @@ class EnvArena:
         """Find what is asked for.
 
         Args:
-            vec_env: The task, its configuration made by :func:`.conditions.make_nominal`.
+            vec_env: The task, its configuration made by :func:`make_nominal`.
             policy: What acts.
-            estimate: Tells the policy's estimate of the velocity, if it has one.
+            estimate: Returns the policy's estimate of the velocity; None if it makes none.
         """
         self._vec_env, self._policy, self._estimate = vec_env, policy, estimate
         self._env: Any = vec_env.unwrapped
@@ -164,3 +243,54 @@ class EnvArena:
             "estimate": estimate,
         }
         return State(**{name: value.cpu().numpy().copy() for name, value in values.items()})
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is different for each robot; None leaves all as they are. Shape ``[R]`` each."""
+
+    payload: np.ndarray | None = None
+    """Mass added to the trunk [kg]."""
+    friction: np.ndarray | None = None
+    """Coulomb coefficient of the robot's shapes; a contact's is the smaller one of it and the ground's 1."""
+    delay: np.ndarray | None = None
+    """Physics steps by which actions act late."""
+
+
+def apply(env: Any, changes: Changes, trunk: str) -> None:
+    """Change robots of a running task, after a reset.
+
+    Args:
+        env: The task, unwrapped.
+        changes: What to change.
+        trunk: Body that carries the payload.
+    """
+    if changes.payload is not None:
+        robot = env.scene["robot"]
+        body = cast("Sequence[int]", robot.find_bodies(trunk)[0])
+        mass = robot.data.body_mass.torch.clone()
+        mass[:, body] += torch.as_tensor(changes.payload, dtype=torch.float, device=env.device).unsqueeze(-1)
+        robot.set_masses_index(masses=mass)
+    if changes.friction is not None:
+        term = env.event_manager.get_term_cfg("material")
+        for value in np.unique(changes.friction):
+            ids = torch.as_tensor(np.flatnonzero(changes.friction == value), device=env.device)
+            ends = (float(value), float(value))
+            term.func(env, ids, **{**term.params, "static_friction_range": ends, "dynamic_friction_range": ends})
+    if changes.delay is not None:
+        action = env.action_manager.get_term("joint_pos")
+        action.hold_delay(torch.as_tensor(changes.delay))
+
+
+def place(env: Any, levels: np.ndarray, columns: np.ndarray) -> None:
+    """Choose the ground under each robot, from the next reset on.
+
+    Args:
+        env: The task, unwrapped.
+        levels: Row of the terrain, shape ``[R]``.
+        columns: Column of the terrain, shape ``[R]``.
+    """
+    terrain = env.scene.terrain
+    terrain.terrain_levels[:] = torch.as_tensor(levels)
+    terrain.terrain_types[:] = torch.as_tensor(columns)
+    terrain.env_origins[:] = terrain.terrain_origins[terrain.terrain_levels, terrain.terrain_types]

@@ -2,29 +2,46 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 # pyright: reportAttributeAccessIssue=false
-# (MuJoCo's compiled module tells a type checker nothing about itself)
+# (MuJoCo's compiled module has no types)
 
-"""Robots in MuJoCo, one after the other, for the suites."""
+"""Robots in MuJoCo for the suites: one after the other in a process, and some in each of many processes."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import shutil
+import signal
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import mujoco
 import numpy as np
 
-from himloco_lab.deployment.manifest import Manifest, Timing
-from himloco_lab.deployment.mujoco_sim import MujocoRobot, Wrench
-from himloco_lab.deployment.policy import Policy
-from himloco_lab.deployment.rollout import PolicyLoop
-from himloco_lab.robots.description import RobotDescription
+from himloco_lab.deployment.manifest import START_NOISE, Manifest, ManifestError, NoManifestError, Tensor, Timing
+from himloco_lab.robots.policy_layout import HEIGHT, VELOCITY
+from himloco_lab.deployment.mujoco_sim import MujocoRobot, PolicyLoop, Wrench
+from himloco_lab.deployment.policy import (
+    OnnxPolicy,
+    Policy,
+    RandomPolicy,
+    ZeroPolicy,
+    find_policy,
+    open_session,
+    untrained_manifest,
+)
+from himloco_lab.robots.description import RobotDescription, find_description
 from himloco_lab.robots.urdf import load_model
 
-from .arena import START_NOISE, Array, Push, State
+from .arena import Array, Push, State, decimation_of
+from .suites import Job, join, load, run_job, save
 
-_UNKNOWN = (np.nan,) * 3  # nothing here tells a policy's estimate
+SLICE = 8
+"""Robots that a process takes at a time."""
+
+_UNKNOWN = (np.nan,) * 3  # an exported policy keeps its estimate to itself
 
 
 def with_physics_dt(manifest: Manifest, physics_dt: float | None) -> Manifest:
@@ -35,12 +52,8 @@ def with_physics_dt(manifest: Manifest, physics_dt: float | None) -> Manifest:
     """
     if physics_dt is None:
         return manifest
-    decimation = round(manifest.timing.policy_dt / physics_dt)
-    if abs(decimation * physics_dt - manifest.timing.policy_dt) > 1e-9:
-        raise ValueError(
-            f"a policy step of {manifest.timing.policy_dt} s is no multiple of a physics step of {physics_dt} s"
-        )
-    return replace(manifest, timing=Timing(physics_dt, decimation, manifest.timing.policy_dt))
+    policy_dt = manifest.timing.policy_dt
+    return replace(manifest, timing=Timing(physics_dt, decimation_of(policy_dt, physics_dt), policy_dt))
 
 
 class MujocoArena:
@@ -72,10 +85,10 @@ class MujocoArena:
         model = load_model(description)
         self.mass = model.mass
         self.links = (model.root, *(joint.child for joint in model.joints.values()))
-        led = [joint for joint in manifest.joints if joint.driven_by == "command"]
-        self.arms = tuple(joint.name for joint in led)
-        self.arm_default = np.array([joint.default_pos for joint in led])
-        self.arm_limits = np.array([(joint.lower, joint.upper) for joint in led]).reshape(-1, 2)
+        commanded = [joint for joint in manifest.joints if joint.driven_by == "command"]
+        self.arms = tuple(joint.name for joint in commanded)
+        self.arm_default = np.array([joint.default_pos for joint in commanded])
+        self.arm_limits = np.array([(joint.lower, joint.upper) for joint in commanded]).reshape(-1, 2)
         self._feet = [first.model.body(name).id for name in description.foot_bodies]
         self._foot_names = description.foot_bodies
         self._last: dict[str, Array] = {}
@@ -119,16 +132,16 @@ class MujocoArena:
         self._fallen[:] = False
 
     def _state(self, loop: PolicyLoop, power: float, fallen: bool) -> dict[str, Any]:
-        """Return what :class:`State` tells of one robot, without the axis of robots."""
+        """Return what a :class:`.State` holds of one robot, without the axis of robots."""
         robot = loop.robot
-        data = robot.data
+        data, motion = robot.data, robot.motion
         w, x, y, z = data.qpos[3:7]
         yaw = np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
         touching = robot.ground_contacts()
         speeds = [_horizontal_speed(robot, body) for body in self._feet]
         return {
-            "velocity": [*robot.lin_vel[:2], data.qvel[5]],
-            "height": robot.base_height,
+            "velocity": motion[VELOCITY],
+            "height": motion[HEIGHT],
             "pose": [data.qpos[0], data.qpos[1], yaw],  # robots start at the origin and look along x
             "fallen": fallen,
             "power": power,
@@ -145,3 +158,144 @@ def _horizontal_speed(robot: MujocoRobot, body: int) -> float:
     velocity = np.zeros(6)
     mujoco.mj_objectVelocity(robot.model, robot.data, mujoco.mjtObj.mjOBJ_XBODY, body, velocity, 0)
     return float(np.hypot(velocity[3], velocity[4]))
+
+
+@dataclass(frozen=True)
+class MujocoPolicy:
+    """A policy for MuJoCo, as it travels to another process."""
+
+    manifest: Manifest
+    path: Path | None
+    """An ONNX or TorchScript file; None for a built-in policy."""
+    built_in: str = ""
+    """``zero`` or ``random``."""
+
+    def make_policy(self, seed: int, robot: int) -> Policy:
+        """Open it for one robot."""
+        if self.path is None:
+            if self.built_in == "zero":
+                return ZeroPolicy(self.manifest)
+            return RandomPolicy(self.manifest, int(np.random.default_rng([seed, robot]).integers(2**31)))
+        if self.path.suffix == ".onnx":
+            return OnnxPolicy(self.manifest, self.path)
+        return _TorchScriptPolicy(self.manifest, self.path)
+
+
+class _TorchScriptPolicy:
+    """A TorchScript file, one thread."""
+
+    def __init__(self, manifest: Manifest, path: Path) -> None:
+        import torch
+
+        from himloco_lab.playing.policies import FilePolicy, PolicyError, TaskLayout
+
+        torch.set_num_threads(1)
+        layout = TaskLayout(("obs",), (manifest.input.width,), manifest.output.width)
+        try:
+            self._policy = FilePolicy(path, layout)
+        except PolicyError as error:
+            raise ManifestError(str(error)) from None
+
+    def __call__(self, observation: np.ndarray) -> np.ndarray:
+        """Return raw actions, shape ``[A]``, for an input of shape ``[1, W]``."""
+        import torch
+        from tensordict import TensorDict
+
+        batch = torch.as_tensor(observation, dtype=torch.float)
+        return self._policy(TensorDict({"obs": batch}, batch_size=1)).double().numpy()[0]
+
+
+def find_mujoco_policy(name: str, path: Path | None, robot: str, newest_first: bool = False) -> MujocoPolicy:
+    """Find the manifest of a policy; for one that has none, the layout of its robot.
+
+    Args:
+        name: ``zero`` or ``random``, if there is no file.
+        path: An ONNX or TorchScript file.
+        robot: The task's robot, as ``"module:NAME"``.
+        newest_first: Whether the file's policy was trained with the newest frame first, whatever its manifest says.
+
+    Raises:
+        ManifestError: If it has a manifest that is not sound, or does not fit the robot's layout without one.
+    """
+    if path is None:
+        return MujocoPolicy(untrained_manifest(robot), None, name)
+    beside = path.with_suffix(".onnx")
+    try:
+        manifest, _ = find_policy(beside if path.suffix != ".onnx" and beside.is_file() else path)
+    except ManifestError as error:
+        if path.suffix == ".onnx" and not isinstance(error, NoManifestError):
+            raise
+        manifest = untrained_manifest(robot)
+        if path.suffix == ".onnx":
+            session = open_session(path)
+            taken, given = session.get_inputs()[0].name, session.get_outputs()[0].name
+            manifest = replace(
+                manifest, input=Tensor(taken, manifest.input.width), output=Tensor(given, manifest.output.width)
+            )
+    if newest_first:
+        turned = replace(manifest.observation, history_order="newest-first")
+        manifest = replace(manifest, observation=turned)
+    found = MujocoPolicy(manifest, path)
+    found.make_policy(0, 0)  # says what does not fit
+    return found
+
+
+def measure(policy: MujocoPolicy, job: Job, kept: Path, on_robots: Callable[[int], None]) -> Any:
+    """Do a job with all cores. What is done when it is interrupted is not done again.
+
+    Args:
+        policy: The policy.
+        job: What to measure.
+        kept: Folder for recordings of robots that are done; its name stands for policy and job. It is removed at the
+            end.
+        on_robots: Called with the number of robots whenever some are done.
+    """
+    slices = [range(first, min(first + SLICE, job.num_robots)) for first in range(0, job.num_robots, SLICE)]
+    kept.mkdir(parents=True, exist_ok=True)
+    left = [chosen for chosen in slices if not _file_of(chosen, kept).is_file()]
+    on_robots(job.num_robots - sum(map(len, left)))
+    workers = min(len(os.sched_getaffinity(0)), len(left))
+    if left:
+        os.environ.setdefault("MUJOCO_GL", "disable")  # nothing is drawn, so a broken backend need not matter
+        with _pool_without_interrupts(workers) as pool:
+            for chosen in pool.imap_unordered(_Worker(policy, job, kept), left):
+                on_robots(len(chosen))
+    recordings = [load(_file_of(chosen, kept)) for chosen in slices]
+    shutil.rmtree(kept)
+    return join(recordings)
+
+
+def _file_of(robots: range, kept: Path) -> Path:
+    """Where the recording of some robots lies."""
+    return kept / f"{robots.start}.npz"
+
+
+def _pool_without_interrupts(count: int) -> Any:
+    """Return a pool that leaves Ctrl-C to this process, which then ends it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a new process inherits it
+    try:
+        return multiprocessing.get_context("spawn").Pool(count)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """What a process does with a slice of the robots."""
+
+    policy: MujocoPolicy
+    job: Job
+    kept: Path
+
+    def __call__(self, robots: range) -> range:
+        """Measure and keep; return the robots."""
+        manifest = with_physics_dt(self.policy.manifest, self.job.physics_dt)
+        shared = self.policy.make_policy(self.job.seed, 0)
+        is_random = self.policy.built_in == "random"
+
+        def policy_of(robot: int) -> Policy:
+            return self.policy.make_policy(self.job.seed, robot) if is_random else shared
+
+        arena = MujocoArena(manifest, find_description(manifest.robot), policy_of, robots)
+        save(run_job(arena, self.job, robots), _file_of(robots, self.kept))
+        return robots

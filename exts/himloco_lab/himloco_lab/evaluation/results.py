@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +52,18 @@ SIZES = {
 """Group of the robustness suite, impulses apart -> what its sizes are."""
 
 
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a file beside *path* that takes its place when the block ends: it is written whole or not at all."""
+    beside = path.with_name(f"{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    yield beside
+    os.replace(beside, path)
+
+
 def write_json(results: Mapping[str, Entry], path: Path) -> None:
     """Write the results, whole or not at all."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    beside.write_text(json.dumps(results, indent=1, allow_nan=False))
-    os.replace(beside, path)
+    with replacing(path) as beside:
+        beside.write_text(json.dumps(results, indent=1, allow_nan=False))
 
 
 def read_json(path: Path) -> dict[str, dict[str, Any]]:
@@ -103,7 +111,7 @@ def survived(rows: Sequence[Mapping[str, Any]], group: str) -> float | None:
     return sum(row["survived"] * row["robots"] for row in mine) / robots if robots else None
 
 
-def told(suite: str, found: Mapping[str, Any]) -> str:
+def outcome(suite: str, found: Mapping[str, Any]) -> str:
     """Return in a line what a suite found."""
     if suite == "tour":
         summary = found["summary"]

@@ -5,20 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from isaaclab.utils.string import ResolvableString
-from scipy import stats
+import torch
 
 from himloco_lab.tasks.velocity.mdp.commands.upper_body_command import sample_amplitude
 
 from .arena import Array, Push
-from .env_arena import EnvArena
-from .metrics import Recording, mean_and_ci95, per_robot
-from .recorder import STANDING
+from .env_arena import Changes, EnvArena, apply, place
+from .tracking import STANDING, Recording, mean_and_ci95, per_robot, record, share_with_interval
+
+if TYPE_CHECKING:
+    from .suites import Job
 
 IMPULSES = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 80.0, 100.0)
 """On the base, while it stands [N s]; spread over :data:`IMPULSE_TIME`."""
@@ -41,8 +42,6 @@ FRICTIONS = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 """Coulomb coefficient of all contacts with the ground; in training it is at least 0.55."""
 ARM_RATIOS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Curriculum ratio of the arms' targets, drawn anew each second."""
-LEVELS = 10
-"""Rows of terrain, as in training."""
 WALK = 0.5
 """Commanded forward speed wherever the robot does not stand [m/s]."""
 GROUPS = ("impulse", "payload", "friction", "delay", "arms", "terrain")
@@ -84,44 +83,13 @@ def conditions(delays: Sequence[int], has_arms: bool, terrain: dict[str, list[in
     return found
 
 
-def terrain_kinds(env_cfg: Any) -> tuple[dict[str, list[int]], int]:
-    """Return the kinds of ground with their columns as :func:`spread_terrain` lays them out, and the number of rows.
-
-    Args:
-        env_cfg: The task's configuration; flat ground has no kinds.
-    """
-    generator = env_cfg.scene.terrain.terrain_generator
-    if generator is None or not generator.curriculum:
-        return {}, 0
-    return {kind: [column] for column, kind in enumerate(generator.sub_terrains)}, LEVELS
-
-
-def spread_terrain(env_cfg: Any, columns: int = 1, exact: bool = False, kinds: Collection[str] | None = None) -> None:
-    """Give every kind of ground the same number of columns, with all levels.
-
-    Args:
-        env_cfg: The task's configuration, changed in place.
-        columns: For each kind.
-        exact: Whether level k is exactly as difficult as k / 10, and not anything up to the next one, as in training.
-        kinds: Those that are needed; all of the task's when None.
-    """
-    generator = env_cfg.scene.terrain.terrain_generator
-    if kinds is not None:
-        generator.sub_terrains = {kind: cfg for kind, cfg in generator.sub_terrains.items() if kind in kinds}
-    if exact:
-        generator.class_type = ResolvableString("himloco_lab.terrains.sub_terrains:ExactLevelsGenerator")
-    generator.num_rows, generator.num_cols = LEVELS, columns * len(generator.sub_terrains)
-    for kind in generator.sub_terrains.values():
-        kind.proportion = 1.0 / len(generator.sub_terrains)
-
-
 def commands_of(chosen: Sequence[Condition], height: float) -> Array:
     """Return what each robot is asked for, shape ``[R, 4]``: to stand under impulses, to walk under all else."""
     return np.array([(0.0 if one.group == "impulse" else WALK, 0.0, 0.0, height) for one in chosen])
 
 
 def impulses(chosen: Sequence[Condition], dt: float) -> Callable[[int], Push | None]:
-    """Return the forces of every step for :func:`.recorder.record`: they begin with the command."""
+    """Return the forces of every step for :func:`.tracking.record`: they begin with the command."""
     angle = np.array([np.pi / 4 * DIRECTIONS.index(one.kind) if one.group == "impulse" else 0.0 for one in chosen])
     size = np.array([one.size if one.group == "impulse" else 0.0 for one in chosen]) / IMPULSE_TIME
     force = np.stack([size * np.cos(angle), size * np.sin(angle), 0.0 * size], axis=1)
@@ -141,12 +109,10 @@ class RestlessArms:
         """Start in the default pose.
 
         Args:
-            arena: Tells joints, default pose and limits.
-            chosen: Tells the ratios; robots of other groups keep their arms still.
+            arena: Has joints, default pose and limits.
+            chosen: Has the ratios; robots of other groups keep their arms still.
             seed: Of the targets.
         """
-        import torch
-
         self._generator = torch.Generator().manual_seed(seed)
         self._ratios = [one.size if one.group == "arms" else None for one in chosen]
         self._limits, self._default = arena.arm_limits, arena.arm_default
@@ -156,8 +122,6 @@ class RestlessArms:
 
     def __call__(self, step: int) -> Array:
         """Return the targets of this step [rad], shape ``[R, A]``."""
-        import torch
-
         left = self._every - step % self._every
         if left == self._every:
             for robot, ratio in enumerate(self._ratios):
@@ -170,14 +134,13 @@ class RestlessArms:
         return self._now
 
 
-def summarise_robustness(recording: Recording, chosen: Sequence[Condition]) -> list[dict[str, Any]]:
+def summarize_robustness(recording: Recording, chosen: Sequence[Condition]) -> list[dict[str, Any]]:
     """Return one row for each condition: share that survived with its 95 % interval (Wilson), and error of vx."""
     errors = per_robot(recording)["error_vx"]
     rows = []
     for one in dict.fromkeys(chosen):
         mine = np.array([other == one for other in chosen])
         alive = recording.alive[-1, mine]
-        interval = stats.binomtest(int(alive.sum()), len(alive)).proportion_ci(method="wilson")
         error, _ = mean_and_ci95(errors[mine])
         rows.append(
             {
@@ -185,9 +148,7 @@ def summarise_robustness(recording: Recording, chosen: Sequence[Condition]) -> l
                 "kind": one.kind,
                 "size": one.size,
                 "robots": int(mine.sum()),
-                "survived": float(alive.mean()),
-                "survived_low": float(interval.low),
-                "survived_high": float(interval.high),
+                **share_with_interval("survived", alive),
                 "error_vx": None if one.group == "impulse" else error,
             }
         )
@@ -208,3 +169,38 @@ def largest_survived(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
                 break
             found[kind] = size
     return found
+
+
+def measure_robustness(arena: EnvArena, job: Job, on_step: Callable[[], None]) -> dict[str, Any]:
+    """Make it difficult for each robot in its way, and return who stood.
+
+    Args:
+        arena: As many robots as the job has conditions.
+        job: What to measure.
+        on_step: Called after every step.
+    """
+    chosen = job.conditions
+
+    def sizes(group: str, otherwise: float = 0.0) -> np.ndarray | None:
+        if not any(one.group == group for one in chosen):
+            return None
+        return np.array([one.size if one.group == group else otherwise for one in chosen])
+
+    levels, delay = sizes("terrain"), sizes("delay")
+    if levels is not None:
+        place(arena.env, levels.astype(int), np.array([max(one.column, 0) for one in chosen]))
+    changes = Changes(sizes("payload"), sizes("friction", 1.0), None if delay is None else delay.astype(int))
+    trunk = arena.env.cfg.terminations.base_contact.params["sensor_cfg"].body_names
+    recording = record(
+        arena,
+        job.commands,
+        np.array(job.rest),
+        job.seconds,
+        job.seed,
+        arms=None if sizes("arms") is None else RestlessArms(arena, chosen, job.seed),
+        push=impulses(chosen, arena.dt),
+        after_reset=lambda: apply(arena.env, changes, trunk),
+        on_step=on_step,
+    )
+    rows = summarize_robustness(recording, chosen)
+    return {"rows": rows, "largest": largest_survived(rows)}

@@ -5,23 +5,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from himloco_lab.robots.policy_layout import HEIGHT
-
-from . import metrics, tour
+from . import tour, tracking
 from .arena import Arena
-from .metrics import Recording, summarise
-from .recorder import STANDING, record
-from .series import tour_series, tracking_series
-from .tour import TourRecording, falls_after_punches, run_tour, summarise_tour
-from .tour_plan import HELD, PHYSICS_DT, make_plan
+from .results import replacing
+from .tour import HELD, PHYSICS_DT, TourRecording, falls_after_punches, make_plan, run_tour, summarize_tour, tour_series
+from .tracking import STANDING, Recording, record, summarize, tracking_series
+
+if TYPE_CHECKING:
+    from .env_arena import EnvArena
+    from .robustness import Condition
+    from .velocities import Trial
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Job:
     """What is to be measured, the same for all policies and engines."""
 
     suite: str
-    """``tracking``, ``robustness`` or ``tour``."""
+    """``tracking``, ``robustness``, ``velocities`` or ``tour``."""
     seed: int
     seconds: float
     """Under the command, or of the tour [s]."""
@@ -39,6 +40,10 @@ class Job:
     """The command to stand."""
     limits: np.ndarray
     """Least and largest vx, vy, yaw rate that training draws, shape ``[2, 3]``."""
+    conditions: tuple[Condition, ...] = ()
+    """What is difficult for each robot, in the robustness suite."""
+    trials: tuple[Trial, ...] = ()
+    """What each robot is put through, in the velocities suite."""
 
     @property
     def num_robots(self) -> int:
@@ -75,14 +80,13 @@ def run_job(
 
 def join(recordings: Sequence[Any]) -> Recording | TourRecording:
     """Return one recording of all robots of a job."""
-    return (metrics.join if isinstance(recordings[0], Recording) else tour.join)(recordings)
+    return (tracking.join if isinstance(recordings[0], Recording) else tour.join)(recordings)
 
 
 def save(recording: Recording | TourRecording, path: Path) -> None:
     """Write a recording, whole or not at all."""
-    beside = path.with_name(f"{path.stem}.{os.getpid()}.tmp.npz")
-    np.savez(beside, kind=type(recording).__name__, **vars(recording))
-    os.replace(beside, path)
+    with replacing(path) as beside:
+        np.savez(beside, kind=type(recording).__name__, **vars(recording))
 
 
 def load(path: Path) -> Recording | TourRecording:
@@ -97,5 +101,35 @@ def result_of(recording: Recording | TourRecording) -> dict[str, Any]:
     """Return what the report needs: plain numbers, strings and lists."""
     if isinstance(recording, TourRecording):
         rows = falls_after_punches(recording)
-        return {"summary": summarise_tour(recording), "punches": rows, "series": tour_series(recording)}
-    return {"rows": summarise(recording), "series": tracking_series(recording)}
+        return {"summary": summarize_tour(recording), "punches": rows, "series": tour_series(recording)}
+    return {"rows": summarize(recording), "series": tracking_series(recording)}
+
+
+def prepare_env(env_cfg: Any, job: Job) -> None:
+    """Change a task's configuration into what a job needs: its robots, nominal conditions, its kinds of ground."""
+    from .env_arena import make_nominal, spread_terrain
+
+    env_cfg.scene.num_envs = job.num_robots
+    make_nominal(env_cfg, job.num_steps(1.0), job.physics_dt)
+    if job.trials:  # three columns: who runs stays on its kind of ground
+        spread_terrain(env_cfg, columns=3, exact=True, kinds={one.kind for one in job.trials})
+    elif any(one.group == "terrain" for one in job.conditions):
+        spread_terrain(env_cfg)
+
+
+def measure_in_env(arena: EnvArena, job: Job, on_step: Callable[[], None]) -> dict[str, Any]:
+    """Do a job of any suite with all robots at once, and return what the report needs.
+
+    Args:
+        arena: The task, its configuration made by :func:`prepare_env`.
+        job: What to measure.
+        on_step: Called after every step.
+    """
+    from .robustness import measure_robustness
+    from .velocities import measure_velocities
+
+    if job.suite == "robustness":
+        return measure_robustness(arena, job, on_step)
+    if job.suite == "velocities":
+        return measure_velocities(arena, job, on_step)
+    return result_of(run_job(arena, job, range(job.num_robots), on_step))

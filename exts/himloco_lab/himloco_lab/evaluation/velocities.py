@@ -1,22 +1,28 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The velocities suite: the table of the HIM paper, so that its numbers and ours stand side by side (facts 1.3).
+"""The velocities suite: the table of the HIM paper, so that its numbers and ours stand side by side.
 
 The paper gives kinds of ground, ranges of commands and levels 1 to 4. What it leaves open is decided here, and
-:data:`NOTES` tells the reader of a report.
+:data:`NOTES` says so below a report's table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from himloco_lab.deployment.manifest import VELOCITY_XY
+from himloco_lab.robots.policy_layout import YAW_RATE
 from .arena import Array
-from .metrics import SETTLING, Recording, masked_mean, mean_and_ci95
+from .env_arena import EnvArena, place
+from .tracking import SETTLING, Recording, masked_mean, mean_and_ci95, record
+
+if TYPE_CHECKING:
+    from .suites import Job
 
 SECONDS = 4.0
 """Under the command [s]: at 2 m/s a robot gets one tile further, to ground of the same kind."""
@@ -38,7 +44,7 @@ NOTES = (
     "Conditions are nominal: no payload, delay, noise or pushes, friction 1. What the paper's robots were put through"
     " is not said. Nothing after a fall counts here; what counts there is not said either.",
 )
-"""What is not like for like with the paper; the report tells it below the table."""
+"""What is not like for like with the paper; the report says so below the table."""
 GROUNDS = {
     "slopes": ("smooth_slope", "smooth_slope_inv"),
     "rough slopes": ("rough_slope", "rough_slope_inv"),
@@ -124,7 +130,7 @@ def places(chosen: Sequence[Trial], env_cfg: Any) -> tuple[Array, Array]:
     return np.array([one.level for one in chosen]), np.array([middle[one.kind] for one in chosen])
 
 
-def summarise_velocities(recording: Recording, chosen: Sequence[Trial]) -> list[dict[str, Any]]:
+def summarize_velocities(recording: Recording, chosen: Sequence[Trial]) -> list[dict[str, Any]]:
     """Return one row for each row of the table: errors with their 95 % interval, and the published ones.
 
     ``error_lin`` [m/s] and ``error_ang`` [rad/s] are those of robots that have settled, ``error_lin_all`` and
@@ -132,7 +138,7 @@ def summarise_velocities(recording: Recording, chosen: Sequence[Trial]) -> list[
     """
     since = np.arange(len(recording.measured)) - recording.start
     off = recording.measured - recording.command
-    lin, ang = np.linalg.norm(off[..., :2], axis=-1), np.abs(off[..., 2])
+    lin, ang = np.linalg.norm(off[..., VELOCITY_XY], axis=-1), np.abs(off[..., YAW_RATE])
     errors = {}
     for suffix, first in (("", round(SETTLING / recording.dt)), ("_all", 0)):
         counts = recording.alive & (since >= first)[:, None]
@@ -149,3 +155,16 @@ def summarise_velocities(recording: Recording, chosen: Sequence[Trial]) -> list[
         row["published_lin"], row["published_ang"] = published
         rows.append(row)
     return rows
+
+
+def measure_velocities(arena: EnvArena, job: Job, on_step: Callable[[], None]) -> dict[str, Any]:
+    """Let every robot follow its command on its ground, and return the table's rows.
+
+    Args:
+        arena: As many robots as the job has trials.
+        job: What to measure.
+        on_step: Called after every step.
+    """
+    place(arena.env, *places(job.trials, arena.env.cfg))
+    recording = record(arena, job.commands, np.array(job.rest), job.seconds, job.seed, on_step=on_step)
+    return {"rows": summarize_velocities(recording, job.trials)}

@@ -11,14 +11,14 @@ import json
 import os
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import onnx
 import torch
-import yaml
 
-from himloco_lab.deployment.files import MANIFEST_FILE, METADATA_KEY, ONNX_FILE, digest, open_session
+from himloco_lab.deployment.manifest import METADATA_KEY, Manifest, digest
+from himloco_lab.deployment.policy import MANIFEST_FILE, ONNX_FILE, open_session
 from himloco_rl.models import HIMActor
 
 TOLERANCE = 1.0e-5
@@ -27,14 +27,14 @@ TORCHSCRIPT_FILE = "policy.pt"
 """Name of the TorchScript file; it and the ONNX file's are Isaac Lab's."""
 
 
-def write_files(actor: HIMActor, manifest: dict[str, Any], folder: Path) -> None:
+def write_files(actor: HIMActor, manifest: Manifest, folder: Path) -> None:
     """Write the policy in both forms, and the manifest into the ONNX file and beside it.
 
     The files are made elsewhere and moved, so that *folder* never holds half of an export.
 
     Args:
         actor: The model.
-        manifest: What :func:`.describe.describe_policy` returned, with format, task and source.
+        manifest: From :func:`.describe.describe_policy`.
         folder: Where the files go.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -43,8 +43,7 @@ def write_files(actor: HIMActor, manifest: dict[str, Any], folder: Path) -> None
         torch.jit.script(actor.as_jit().to("cpu").eval()).save(str(place / TORCHSCRIPT_FILE))
         _write_onnx(actor, manifest, place / ONNX_FILE)
         digests = {f"{kind}_sha256": digest(place / name) for kind, name in _FILES.items()}
-        whole = {**manifest, "files": {**_FILES, **digests}}
-        (place / MANIFEST_FILE).write_text(yaml.safe_dump(whole, sort_keys=False, width=120))
+        (place / MANIFEST_FILE).write_text(replace(manifest, files={**_FILES, **digests}).to_yaml())
         for name in (TORCHSCRIPT_FILE, ONNX_FILE, MANIFEST_FILE):
             os.replace(place / name, folder / name)
 
@@ -94,10 +93,10 @@ def compare_files(actor: HIMActor, observations: torch.Tensor, folder: Path) -> 
     return results
 
 
-def _write_onnx(actor: HIMActor, manifest: dict[str, Any], path: Path) -> None:
+def _write_onnx(actor: HIMActor, manifest: Manifest, path: Path) -> None:
     """One ONNX file, weights inside, checked, with the manifest in its metadata."""
     model = actor.as_onnx(verbose=False).to("cpu").eval()
-    with contextlib.redirect_stdout(io.StringIO()):  # the exporter tells its steps
+    with contextlib.redirect_stdout(io.StringIO()):  # the exporter prints its steps
         torch.onnx.export(
             model,
             model.get_dummy_inputs(),  # pyright: ignore[reportCallIssue]  # rsl_rl's export protocol
@@ -110,6 +109,6 @@ def _write_onnx(actor: HIMActor, manifest: dict[str, Any], path: Path) -> None:
         )
     graph = onnx.load(str(path))
     entry = graph.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, json.dumps(manifest)
+    entry.key, entry.value = METADATA_KEY, json.dumps(manifest.to_dict())
     onnx.checker.check_model(graph, full_check=True)
     onnx.save(graph, str(path))

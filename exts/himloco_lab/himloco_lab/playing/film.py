@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 # pyright: reportAttributeAccessIssue=false
-# (MuJoCo's compiled module tells a type checker nothing about itself)
+# (MuJoCo's compiled module has no types)
 
 """A film of a robot in Isaac Lab, drawn by MuJoCo: Isaac Lab's own pictures need Isaac Sim or a display."""
 
@@ -10,17 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mujoco
 import numpy as np
+import torch
 
-from himloco_lab.deployment.caption import write_table
-from himloco_lab.deployment.video import Film
+from himloco_lab.deployment.video import Film, write_table
 from himloco_lab.robots.description import find_description
-from himloco_lab.robots.mjcf_builder import GROUND, make_spec
+from himloco_lab.robots.mjcf_builder import GROUND, HeightField, make_spec, replace_ground
 
-from .ground import GroundWindow
+if TYPE_CHECKING:
+    from himloco_lab.terrains.height_map import HeightMapTerrainImporter
 
 AIM = 0.75
 """Greatest height above the ground that the camera looks at [m], or that of a smaller robot; the robot squats in the
@@ -35,6 +36,12 @@ SHADOW = 1024
 """Edge of the shadows' map, in pixels: MuJoCo's 4096 takes as long as the rest of a picture on a CPU."""
 JUMP = 0.5
 """Distance between two pictures from which a robot did not walk, but was put there [m]."""
+REACH = 6
+"""Distance from the middle of the piece of ground that is drawn to its edges [m]."""
+CELL = 0.05
+"""Spacing of the heights that are drawn [m], that of the terrain's own samples."""
+SLACK = 2.0
+"""Distance from the middle at which the piece moves on with the robot [m]."""
 
 
 def place(model: mujoco.MjModel, data: mujoco.MjData, root_pose: np.ndarray, joints: Mapping[str, float]) -> None:
@@ -97,7 +104,7 @@ class EnvFilm:
             VideoError: If the file cannot be written.
         """
         self._steps += 1
-        if (self._steps - 1) % self._film.every != 0:
+        if not self._film.is_due():
             return
         self._take_pose()
         rows = (
@@ -125,3 +132,49 @@ class EnvFilm:
         self.model.light_pos[0] = aim - LIGHT * self.model.light_dir[0]
         joints = dict(zip(self._robot.joint_names, found.joint_pos.torch[0].tolist(), strict=True))
         place(self.model, self.data, pose, joints)
+
+
+class GroundWindow:
+    """Ground that goes along with a robot: all of a terrain, 160 m long, would be millions of triangles."""
+
+    def __init__(self, terrain: HeightMapTerrainImporter) -> None:
+        """Look around the origin.
+
+        Args:
+            terrain: Knows the heights.
+        """
+        self._terrain = terrain
+        axis = torch.arange(-REACH, REACH + 0.5 * CELL, CELL, device=terrain.device)
+        self._grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), dim=-1)  # [X, Y, 2]
+        self._middle = np.zeros(2)
+
+    def field(self) -> HeightField | None:
+        """Return the heights around the middle; None for level ground."""
+        if self._terrain.level is not None:
+            return None
+        middle = torch.as_tensor(self._middle, dtype=torch.float, device=self._grid.device)
+        return HeightField(self._terrain.height_at(self._grid + middle).cpu().numpy().astype(float), CELL)
+
+    def height_at(self, position: np.ndarray) -> float:
+        """Return the height of the ground below a position [m], shape ``[3]``."""
+        point = torch.as_tensor(position[None, :2], dtype=torch.float, device=self._grid.device)
+        return float(self._terrain.height_at(point)[0])
+
+    def follow(self, position: np.ndarray, model: mujoco.MjModel) -> bool:
+        """Move on if the robot comes near the edge.
+
+        Args:
+            position: Of the robot [m], shape ``[3]``.
+            model: Built with :meth:`field`; its ground is changed.
+
+        Returns:
+            Whether the ground has changed.
+        """
+        if self._terrain.level is not None or np.abs(position[:2] - self._middle).max() <= SLACK:
+            return False
+        self._middle = np.round(position[:2])  # at whole meters the pattern on the ground stays where it is
+        field = self.field()
+        assert field is not None
+        replace_ground(model, field)
+        model.geom(GROUND).pos[:2] = self._middle
+        return True

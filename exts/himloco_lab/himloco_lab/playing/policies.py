@@ -6,21 +6,25 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from tensordict import TensorDict
 
-from himloco_lab.deployment.files import open_session
-from himloco_lab.deployment.schema import ManifestError
+from himloco_lab.deployment.manifest import ManifestError
+from himloco_lab.deployment.policy import open_session
 
 COMMAND_TERM = "base_velocity"
 """Name of the gait command in all tasks."""
 BUILT_IN = ("zero", "random")
 """Policies that need no file."""
+
+
+EnvPolicy = Callable[[TensorDict], torch.Tensor]
+"""Anything that acts in a vectorized environment: takes its observations, returns raw actions, shape ``[N, A]``."""
 
 
 class PolicyError(ValueError):
@@ -64,39 +68,26 @@ def layout_of(observations: TensorDict, groups: Sequence[str], num_actions: int,
     return TaskLayout(tuple(groups), widths, num_actions, frames)
 
 
-class EnvPolicy(Protocol):
-    """Anything that acts in a vectorised environment."""
+class BuiltInPolicy:
+    """A policy without a file: asks for the default pose, or draws actions as an untrained policy does."""
 
-    def __call__(self, observations: TensorDict) -> torch.Tensor:
-        """Return raw actions, shape ``[N, A]``."""
-        ...
+    def __init__(self, name: str, layout: TaskLayout, seed: int = 0) -> None:
+        """Seed a generator of its own: the environment's numbers stay what they are without it.
 
-
-class ZeroActions:
-    """Asks for the default pose at every step."""
-
-    def __init__(self, layout: TaskLayout) -> None:
-        """Note how many actions there are."""
-        self._layout = layout
-
-    def __call__(self, observations: TensorDict) -> torch.Tensor:
-        """Return zeros, shape ``[N, A]``."""
-        first = observations[self._layout.groups[0]]
-        return torch.zeros(first.shape[0], self._layout.num_actions, device=first.device)
-
-
-class RandomActions(ZeroActions):
-    """Draws every action from a normal distribution of variance 1, as an untrained policy does."""
-
-    def __init__(self, layout: TaskLayout, seed: int = 0) -> None:
-        """Seed a generator of its own: the environment's numbers stay what they are without it."""
-        super().__init__(layout)
+        Args:
+            name: ``zero``, or ``random`` for normal numbers of variance 1.
+            layout: Of the task.
+            seed: The same seed gives the same actions.
+        """
+        self._is_zero, self._layout = name == "zero", layout
         self._generator = torch.Generator().manual_seed(seed)
 
     def __call__(self, observations: TensorDict) -> torch.Tensor:
-        """Return random actions, shape ``[N, A]``."""
-        zeros = super().__call__(observations)
-        return torch.randn(zeros.shape, generator=self._generator).to(zeros.device)
+        """Return raw actions, shape ``[N, A]``."""
+        first = observations[self._layout.groups[0]]
+        shape = (first.shape[0], self._layout.num_actions)
+        actions = torch.zeros(shape) if self._is_zero else torch.randn(shape, generator=self._generator)
+        return actions.to(first.device)
 
 
 class NewestFirst:
@@ -225,9 +216,7 @@ def open_policy(name: str, layout: TaskLayout, seed: int = 0, newest_first: bool
     Raises:
         PolicyError: If it cannot be opened or does not fit.
     """
-    if name == "zero":
-        return ZeroActions(layout)
-    if name == "random":
-        return RandomActions(layout, seed)
+    if name in BUILT_IN:
+        return BuiltInPolicy(name, layout, seed)
     policy = FilePolicy(Path(name).expanduser(), layout)
     return NewestFirst(policy, layout) if newest_first else policy

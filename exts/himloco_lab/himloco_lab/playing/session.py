@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from . import keyboard
 from .policies import COMMAND_TERM
-from .steering import Steering, gait_axes
+from .steering import KEY_HELP, Steering, WindowKeys, gait_axes, press, terminal_keys
 from .viewer import PlayViewer
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class PlaySession:
             self.steering.set(index, value)
         for viewer in self._viewers:
             viewer.add_controls(self.steering)
-        self._window = keyboard.WindowKeys(self.steering) if has_window else None
+        self._window = WindowKeys(self.steering) if has_window else None
         self._steers = command is not None or bool(self._viewers) or has_window
         self._film = film
         self._falls = 0
@@ -82,9 +81,9 @@ class PlaySession:
             VideoError: If the film cannot be written.
         """
         steps, waited, start = 0, 0.0, time.perf_counter()
-        with contextlib.suppress(KeyboardInterrupt), keyboard.terminal_keys() as keys, torch.inference_mode():
+        with contextlib.suppress(KeyboardInterrupt), terminal_keys() as keys, torch.inference_mode():
             if keys is not None and self._steers:
-                print(f"[INFO] Keys in this terminal: {keyboard.HELP}")
+                print(f"[INFO] Keys in this terminal: {KEY_HELP}")
             observations = self._vec_env.get_observations()
             due = time.perf_counter()
             while self._env.sim.is_running() and (max_steps is None or steps < max_steps):
@@ -110,7 +109,7 @@ class PlaySession:
         if not self._steers:
             return
         for key in keys() if keys else ():
-            keyboard.press(self.steering, key)
+            press(self.steering, key)
         if self._window is not None:
             self._window.read()
         self._gait.hold(self.steering.command)
@@ -137,7 +136,7 @@ class PlaySession:
         self._env.sim.request_reset()
 
     def _show(self) -> None:
-        """Tell the viewers and the film about the first robot."""
+        """Show the first robot to the viewers and the film."""
         if not self._viewers and self._film is None:
             return
         data = self._env.scene["robot"].data

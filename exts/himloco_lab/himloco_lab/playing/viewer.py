@@ -118,7 +118,7 @@ class PlayViewer(ViserVisualizer):
                 slider.value = wanted
 
     def _move_cameras(self, position: np.ndarray) -> None:
-        """Point every camera at the robot when it is new, and again a decimetre later, to send little."""
+        """Point every camera at the robot when it is new, and again 0.1 m later, to send little."""
         for key, client in self._server.get_clients().items():
             camera, seen_at = client.camera, self._seen_at.get(key)
             if seen_at is not None and np.linalg.norm((position - seen_at)[:2]) < 0.1:

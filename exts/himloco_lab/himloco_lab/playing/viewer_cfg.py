@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @configclass
 class PlayViewerCfg(ViserVisualizerCfg):
-    """Isaac Lab's viser viewer with sliders for the command, for this machine only unless told otherwise."""
+    """Isaac Lab's viser viewer with sliders for the command, on this machine only unless configured otherwise."""
 
     class_type: type[PlayViewer] | str = "{DIR}.viewer:PlayViewer"
     bind_address: str = "127.0.0.1"

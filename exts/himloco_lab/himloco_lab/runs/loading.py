@@ -287,8 +287,8 @@ def policy_file(name: str) -> Path | None:
         CliError: If there is no such file, or it is called an ONNX file and is none. Whether it fits the task shows
             when the task is built.
     """
-    from himloco_lab.deployment.files import open_session
-    from himloco_lab.deployment.schema import ManifestError
+    from himloco_lab.deployment.manifest import ManifestError
+    from himloco_lab.deployment.policy import open_session
     from himloco_lab.playing.policies import BUILT_IN
 
     if name in BUILT_IN:
