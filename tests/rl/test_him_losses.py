@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Losses against float64 references written from the equations (shared facts, section 1.1)."""
+"""Losses against float64 references written from the equations (HIM, arXiv 2312.11460, section 3; SwAV, arXiv 2006.09882, section 3.1)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from himloco_rl.losses.estimator_losses import entropy, prototype_perplexity, sinkhorn, swap_loss, velocity_loss
-from himloco_rl.losses.policy_losses import mirror_loss, surrogate_loss, value_loss
+from himloco_rl.losses import (
+    entropy,
+    mirror_loss,
+    prototype_perplexity,
+    sinkhorn,
+    surrogate_loss,
+    swap_loss,
+    value_loss,
+    velocity_loss,
+)
 
 
 def reference_sinkhorn(scores: np.ndarray, epsilon: float = 0.05, iterations: int = 3) -> np.ndarray:

@@ -26,7 +26,7 @@ class HistoryActor(HIMActor):
         """Input of the MLP: the normalised observations, shape [N, H*F + P]."""
         return MLPModel.get_latent(self, obs, masks, hidden_state)
 
-    def policy_input(self, flat: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+    def policy_input(self, flat: torch.Tensor, features: torch.Tensor | None = None) -> torch.Tensor:
         """The same from flat, normalised observations [N, H*F + P]; the estimator's features are left out."""
         return flat
 

@@ -80,7 +80,7 @@ class ReferencePPO(HIMPPO):
     def _adapt_learning_rate(self, old_params: tuple[torch.Tensor, ...], real: int) -> None:
         """PPO's rule, for the estimator's optimizer as well."""
         super()._adapt_learning_rate(old_params, real)
-        for group in self.estimator_learner.optimizer.param_groups:
+        for group in self.estimator.optimizer.param_groups:
             group["lr"] = self.learning_rate
 
     def _mirror(self, obs: Any) -> TensorDict:

@@ -83,7 +83,7 @@ def iteration_traffic(task: str, height_scan: bool) -> Traffic:
     env = DummyRollouts(_ENVS, height_scan=height_scan)
     learner: Any = build_learner(Learner(True, SYMMETRY), env, _STEPS, load_config(task, "rsl_rl_cfg_entry_point"))
     steps = {"policy": 0, "estimator": 0}
-    for name, optimizer in (("policy", learner.optimizer), ("estimator", learner.estimator_learner.optimizer)):
+    for name, optimizer in (("policy", learner.optimizer), ("estimator", learner.estimator.optimizer)):
         optimizer.register_step_post_hook(lambda *args, name=name: steps.update({name: steps[name] + 1}))
     learner.ranks.world_size = 2
     with counted_reductions() as calls:
