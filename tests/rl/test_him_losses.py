@@ -1,7 +1,10 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Losses against float64 references written from the equations (HIM, arXiv 2312.11460, section 3; SwAV, arXiv 2006.09882, section 3.1)."""
+"""Losses against float64 references written from the equations.
+
+HIM: arXiv 2312.11460, section 3; Sinkhorn: SwAV, arXiv 2006.09882, section 3.1.
+"""
 
 from __future__ import annotations
 

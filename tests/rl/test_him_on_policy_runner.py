@@ -105,7 +105,8 @@ def test_the_curves_are_those_of_rsl_rls_own_log(tmp_path: Path) -> None:
     curves = {}
     for console in ("block", "line"):
         torch.manual_seed(4)
-        HIMOnPolicyRunner(DummyEnv(), {**train_cfg(), "console": console}, str(tmp_path / console), "cpu").learn(4)
+        cfg = {**train_cfg(num_learning_epochs=1), "console": console}
+        HIMOnPolicyRunner(DummyEnv(4, max_episode_length=20), cfg, str(tmp_path / console), "cpu").learn(2)
         events = EventAccumulator(str(tmp_path / console)).Reload()
         curves[console] = {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
     assert list(curves["line"]) == list(curves["block"])

@@ -198,9 +198,12 @@ class ProgressLogger(Logger):
         writer.add_scalar("Perf/collection_time", collect_time, it)
         writer.add_scalar("Perf/learning_time", learn_time, it)
         if self.rewbuffer:
-            for name, buffer in (("mean_reward", self.rewbuffer), ("mean_episode_length", self.lenbuffer)):
-                writer.add_scalar(f"Train/{name}", statistics.mean(buffer), it)
-                writer.add_scalar(f"Train/{name}/time", statistics.mean(buffer), int(self.tot_time))
+            means = {"mean_reward": self.rewbuffer, "mean_episode_length": self.lenbuffer}
+            means = {f"Train/{name}": statistics.mean(values) for name, values in means.items()}
+            for name, value in means.items():
+                writer.add_scalar(name, value, it)
+            for name, value in means.items():
+                writer.add_scalar(f"{name}/time", value, int(self.tot_time))
         if isinstance(writer.writer, LogWriter):  # a service: TensorBoard's files hold no videos
             for video in Path(str(self.log_dir)).rglob("*.mp4"):
                 writer.save_video(video, it)
