@@ -122,7 +122,7 @@ def test_entropy_of_a_certain_outcome_is_zero() -> None:
     assert entropy(torch.tensor([0.5, 0.5])).item() == pytest.approx(np.log(2.0))
 
 
-def test_velocity_loss_and_its_error_in_metres_per_second() -> None:
+def test_velocity_loss_and_its_error_in_meters_per_second() -> None:
     # errors (2, 0, 0) and (0, 6, 8): mean square 104/6; norms 2 and 10, mean 6, halved by the scale 2
     predicted = torch.tensor([[2.0, 0.0, 0.0], [1.0, 6.0, 8.0]])
     target = torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])

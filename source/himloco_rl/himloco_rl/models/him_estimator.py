@@ -70,7 +70,7 @@ class HIMEstimator(nn.Module):
             activation: Activation of both encoders.
             temperature: τ of the swapped prediction.
             sinkhorn_epsilon: ε of the codes.
-            sinkhorn_iterations: Normalisations of the codes.
+            sinkhorn_iterations: Normalizations of the codes.
             swap_reduction: "mean" over prototypes as the public codes have it, or the paper's "sum".
             velocity_loss_coef: Weight of the velocity loss.
             swap_loss_coef: Weight of the swap loss; 0 leaves its networks unevaluated.
