@@ -124,9 +124,12 @@ class HIMOnPolicyRunner(OnPolicyRunner):
             LostRankError: If another process of the run is gone; what was learnt is saved.
             OSError: If the last checkpoint cannot be written.
         """
-        start_it, total_it = self._start(num_learning_iterations, init_at_random_ep_len)
+        if num_learning_iterations < 1:
+            raise ValueError(f"num_learning_iterations is {num_learning_iterations}; it must be at least 1.")
         all_threads = torch.get_num_threads()
+        self._signals = StopSignals(self.interrupt_raises)
         with self._signals, self._explained_errors(), cpu_threads(1, self.device):
+            start_it, total_it = self._start(num_learning_iterations, init_at_random_ep_len)
             obs = self.env.get_observations().to(self.device)
             for it in range(start_it, total_it):
                 start = time.time()
@@ -162,15 +165,11 @@ class HIMOnPolicyRunner(OnPolicyRunner):
 
     def _start(self, num_iterations: int, init_at_random_ep_len: bool) -> tuple[int, int]:
         """Get everything ready for :meth:`learn`; return its first iteration, and the one that it ends before."""
-        if num_iterations < 1:
-            raise ValueError(f"num_learning_iterations is {num_iterations}; it must be at least 1.")
         if self.last_iteration is not None:
             self.current_learning_iteration = self.last_iteration + 1
         start_it = self.current_learning_iteration
         self._total_it = start_it + self.of_first(num_iterations)
-        self.stopped_by, self._sound_episodes = 0, None
-        self._save_error = None
-        self._signals = StopSignals(self.interrupt_raises)
+        self.stopped_by, self._sound_episodes, self._save_error = 0, None, None
         if init_at_random_ep_len and not self.logger.continues_episodes:
             ages = torch.randint_like(self.env.episode_length_buf, high=int(self.env.max_episode_length))
             self.env.episode_length_buf = ages
