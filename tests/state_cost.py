@@ -21,7 +21,7 @@ from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
 from isaaclab_tasks.utils.parse_cfg import load_cfg_from_registry
 
 import himloco_lab.tasks  # noqa: F401 - registers them
-from himloco_rl.sim_state.environment_state import episodes_state_dict
+from himloco_lab.sim_state import IsaacLabState
 
 WARM_UP = 5
 """Steps that do not count."""
@@ -40,12 +40,12 @@ def main() -> int:
     cfg.sim.device, cfg.seed, cfg.scene.num_envs = "cpu", 7, args.num_envs
     with launch_simulation(cfg, argparse.Namespace(headless=True, device="cpu", visualizer=None)):
         env = RslRlVecEnvWrapper(ManagerBasedRLEnv(cfg), clip_actions=100.0)
-        notes, steps = [], []
+        state, notes, steps = IsaacLabState(env), [], []
         with torch.inference_mode():
             for _ in range(args.steps + WARM_UP):
                 actions = 0.3 * torch.randn(args.num_envs, env.num_actions)
                 start = time.perf_counter()
-                episodes_state_dict(env)
+                state.note_episodes()
                 noted = time.perf_counter()
                 env.step(actions)
                 notes.append(noted - start)

@@ -199,7 +199,7 @@ def scan(env) -> dict[str, object]:
 
 def curricula(env) -> dict[str, object]:
     """Terrain levels and the arms' ratio after episodes that went well or badly, and a resumed run's."""
-    from himloco_rl.sim_state.environment_state import environment_state_dict, load_environment_state_dict
+    from himloco_lab.sim_state import IsaacLabState
 
     env.reset()
     terrain, gait = env.scene.terrain, env.command_manager.get_term("base_velocity")
@@ -226,11 +226,11 @@ def curricula(env) -> dict[str, object]:
         env.common_step_counter += steps
         sums[:] = best * share
         ratios.append(ratio_term.func(env, everyone, **ratio_term.params))
-    saved = environment_state_dict(env)
+    saved = IsaacLabState(env).state_dict()
     counter = env.common_step_counter
     terrain.terrain_levels[:] = 0
     arms.ratio, env.common_step_counter = 0.0, 0
-    load_environment_state_dict(env, saved)
+    IsaacLabState(env).load_state_dict(saved)
     return {
         "levels": levels,
         "origins_match": origins_match,

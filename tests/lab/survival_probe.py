@@ -18,13 +18,12 @@ from isaaclab.utils import to_dict
 from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper, handle_deprecated_rsl_rl_cfg
 from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version
 
+from himloco_lab.sim_state import IsaacLabState, replay
+from himloco_lab.sim_state.episode_memory import memory_state_dict
 from himloco_lab.tasks.velocity.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg
 from himloco_rl.checkpoints import read_checkpoint
-from himloco_rl.guards import replay
 from himloco_rl.observations import NotFiniteError
 from himloco_rl.runners import HIMOnPolicyRunner
-from himloco_rl.sim_state.environment_state import episodes_state_dict
-from himloco_rl.sim_state.episode_memory import memory_state_dict
 
 BROKEN = 5
 """The robot whose velocity becomes NaN."""
@@ -103,7 +102,7 @@ def survive(env: Any) -> dict[str, object]:
     values = [value for name, value in state_of(env).items() if not name.endswith("_flight")]
     found["finite"] = all(bool(torch.isfinite(value).all()) for value in values)
     found["networks_finite"] = all(bool(torch.isfinite(value).all()) for value in runner.alg.actor.parameters())
-    found["message"] = runner._steps.message if runner._steps else ""
+    found["message"] = runner._steps.message
 
     restore = break_in(env, list(range(3, 24)))
     try:
@@ -120,9 +119,9 @@ def survive(env: Any) -> dict[str, object]:
     found["origins"] = (env.scene.env_origins[0].clone(), dump["state"]["origins"][BROKEN])
     pose = dump["state"]["scene"]["articulation"]["robot"]["root_pose"][BROKEN, :3]
     found["places"] = (env.scene["robot"].data.root_pos_w.torch[0].clone(), pose + found["origins"][1])
-    start = time.perf_counter()
+    state, start = IsaacLabState(vec_env), time.perf_counter()
     for _ in range(50):
-        episodes_state_dict(vec_env)
+        state.note_episodes()
     found["snapshot_ms"] = 1000.0 * (time.perf_counter() - start) / 50
     return found
 

@@ -199,7 +199,7 @@ def test_one_learning_rate_for_both() -> None:
         learner, env = reference(desired_kl=desired, final_desired_kl=None)
         collect(learner, env, 4)
         learner.update()
-        (rate,) = {group["lr"] for group in learner.estimator_learner.optimizer.param_groups}
+        (rate,) = {group["lr"] for group in learner.estimator.optimizer.param_groups}
         assert rate == learner.learning_rate
         assert np.sign(rate - 1.0e-3) == direction
 

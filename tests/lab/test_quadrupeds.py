@@ -23,8 +23,7 @@ from scipy.spatial.transform import Rotation
 
 from himloco_lab.robots.description import find_description
 from himloco_lab.robots.urdf import load_model
-from himloco_rl.observations import ObservationLayout
-from himloco_rl.observations.mirror_plane import FRONT_BACK, LEFT_RIGHT
+from himloco_rl.observations import FRONT_BACK, LEFT_RIGHT, ObservationLayout
 from himloco_rl.observations.symmetry import SymmetryMap
 
 from .quadruped_world import NUM_JOINTS, OFFSET, ROBOTS, STIFF, STIFFER, description_of

@@ -3,21 +3,18 @@
 
 """Threads of rollout and update."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
+from dummy_env import DummyEnv, train_cfg
 
-from himloco_rl.runners.cpu_threads import one_thread_but_for
-
-
-class Algorithm:
-    def update(self, fails: bool = False) -> int:
-        if fails:
-            raise RuntimeError("no")
-        return torch.get_num_threads()
+from himloco_rl.runners import HIMOnPolicyRunner
+from himloco_rl.runners.him_on_policy_runner import cpu_threads
 
 
 @pytest.fixture
-def three_threads():
+def three_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     yield
@@ -26,19 +23,31 @@ def three_threads():
 
 @pytest.mark.usefixtures("three_threads")
 def test_only_the_update_has_all_threads() -> None:
-    algorithm = Algorithm()
-    with one_thread_but_for(algorithm, "update", "cpu"):
-        assert torch.get_num_threads() == 1
-        assert algorithm.update() == 3
-        assert torch.get_num_threads() == 1
-        with pytest.raises(RuntimeError, match="no"):
-            algorithm.update(fails=True)
-        assert torch.get_num_threads() == 1
+    seen: dict[str, set[int]] = {"step": set(), "update": set()}
+
+    class Watched(DummyEnv):
+        def step(self, actions: torch.Tensor) -> tuple:
+            seen["step"].add(torch.get_num_threads())
+            return super().step(actions)
+
+    runner = HIMOnPolicyRunner(Watched(4), train_cfg(num_learning_epochs=1), None, "cpu")
+    runner.alg.optimizer.register_step_post_hook(lambda *_: seen["update"].add(torch.get_num_threads()))
+    runner.learn(2)
+    assert seen == {"step": {1}, "update": {3}}
     assert torch.get_num_threads() == 3
-    assert "update" not in vars(algorithm)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_threads_are_given_back_after_an_error() -> None:
+    with pytest.raises(RuntimeError, match="no"), cpu_threads(1, "cpu"):  # noqa: PT012
+        assert torch.get_num_threads() == 1
+        with cpu_threads(3, "cpu"):
+            assert torch.get_num_threads() == 3
+            raise RuntimeError("no")
+    assert torch.get_num_threads() == 3
 
 
 @pytest.mark.usefixtures("three_threads")
 def test_a_gpu_changes_nothing() -> None:
-    with one_thread_but_for(Algorithm(), "update", "cuda:0"):
+    with cpu_threads(1, "cuda:0"):
         assert torch.get_num_threads() == 3

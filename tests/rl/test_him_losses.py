@@ -1,7 +1,10 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Losses against float64 references written from the equations (shared facts, section 1.1)."""
+"""Losses against float64 references written from the equations.
+
+HIM: arXiv 2312.11460, section 3; Sinkhorn: SwAV, arXiv 2006.09882, section 3.1.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,16 @@ import numpy as np
 import pytest
 import torch
 
-from himloco_rl.losses.estimator_losses import entropy, prototype_perplexity, sinkhorn, swap_loss, velocity_loss
-from himloco_rl.losses.policy_losses import mirror_loss, surrogate_loss, value_loss
+from himloco_rl.losses import (
+    entropy,
+    mirror_loss,
+    prototype_perplexity,
+    sinkhorn,
+    surrogate_loss,
+    swap_loss,
+    value_loss,
+    velocity_loss,
+)
 
 
 def reference_sinkhorn(scores: np.ndarray, epsilon: float = 0.05, iterations: int = 3) -> np.ndarray:
@@ -111,7 +122,7 @@ def test_entropy_of_a_certain_outcome_is_zero() -> None:
     assert entropy(torch.tensor([0.5, 0.5])).item() == pytest.approx(np.log(2.0))
 
 
-def test_velocity_loss_and_its_error_in_metres_per_second() -> None:
+def test_velocity_loss_and_its_error_in_meters_per_second() -> None:
     # errors (2, 0, 0) and (0, 6, 8): mean square 104/6; norms 2 and 10, mean 6, halved by the scale 2
     predicted = torch.tensor([[2.0, 0.0, 0.0], [1.0, 6.0, 8.0]])
     target = torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from rsl_rl.runners import OnPolicyRunner
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from himloco_rl.algorithms import HIMPPO
-from himloco_rl.runners import HIMOnPolicyRunner, environment_state_dict, load_environment_state_dict
+from himloco_rl.runners import EnvironmentState, HIMOnPolicyRunner
 
 
 def learned(runner: OnPolicyRunner, iterations: int) -> list[dict[str, float]]:
@@ -101,6 +100,22 @@ def test_rsl_rls_block_is_printed_on_demand(tmp_path: Path, capsys: pytest.Captu
     assert "it 1/1 |" not in out
 
 
+def test_the_curves_are_those_of_rsl_rls_own_log(tmp_path: Path) -> None:
+    """With the block it is rsl_rl that writes them."""
+    curves = {}
+    for console in ("block", "line"):
+        torch.manual_seed(4)
+        cfg = {**train_cfg(num_learning_epochs=1), "console": console}
+        HIMOnPolicyRunner(DummyEnv(4, max_episode_length=20), cfg, str(tmp_path / console), "cpu").learn(2)
+        events = EventAccumulator(str(tmp_path / console)).Reload()
+        curves[console] = {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+    assert list(curves["line"]) == list(curves["block"])
+    for tag, points in curves["line"].items():
+        if not tag.startswith("Perf/") and not tag.endswith("/time"):  # the clock's
+            assert points == curves["block"][tag], tag
+    assert {"Episode/length", "Train/mean_reward/time", "Loss/learning_rate", "Policy/mean_std"} < set(curves["line"])
+
+
 def test_an_interrupted_save_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runner = HIMOnPolicyRunner(DummyEnv(4), train_cfg(), None, "cpu")
     path = tmp_path / "model_0.pt"
@@ -116,40 +131,6 @@ def test_an_interrupted_save_leaves_the_old_checkpoint(tmp_path: Path, monkeypat
         runner.save(str(path))
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["model_0.pt"]
-
-
-class Curriculum:
-    """A curriculum term with a state."""
-
-    def __init__(self, ratio: float) -> None:
-        self.ratio = ratio
-
-    def state_dict(self) -> dict[str, float]:
-        return {"ratio": self.ratio}
-
-    def load_state_dict(self, state: dict[str, float]) -> None:
-        self.ratio = state["ratio"]
-
-
-def managed(ratio: float, reach: float, steps: int) -> tuple[SimpleNamespace, Curriculum, Curriculum]:
-    curriculum, command = Curriculum(ratio), Curriculum(reach)
-    base = SimpleNamespace(
-        common_step_counter=steps,
-        curriculum_manager=SimpleNamespace(
-            active_terms=["plain", "upper_body"],
-            _term_cfgs=[SimpleNamespace(func=len), SimpleNamespace(func=curriculum)],
-        ),
-        command_manager=SimpleNamespace(active_terms=["upper_body"], get_term=lambda name: command),
-    )
-    return SimpleNamespace(unwrapped=base), curriculum, command
-
-
-def test_curricula_are_saved_and_restored() -> None:
-    env, *_ = managed(0.35, 0.7, 1234)
-    state = environment_state_dict(env)
-    fresh, curriculum, command = managed(0.0, 0.0, 0)
-    load_environment_state_dict(fresh, state)
-    assert (curriculum.ratio, command.ratio, fresh.unwrapped.common_step_counter) == (0.35, 0.7, 1234)
 
 
 def test_an_environment_may_keep_its_own_state(tmp_path: Path) -> None:
@@ -172,11 +153,17 @@ def test_an_environment_may_keep_its_own_state(tmp_path: Path) -> None:
         HIMOnPolicyRunner(DummyEnv(4), train_cfg(), None, "cpu").load(str(tmp_path / "model_0.pt"))
 
 
+class Unreadable(EnvironmentState):
+    """Keeps an object."""
+
+    def state_dict(self, episodes: dict[str, Any] | None = None) -> dict[str, Any]:
+        return {"term": [1, self]}
+
+
 def test_a_checkpoint_takes_only_what_can_be_read_back(tmp_path: Path) -> None:
-    runner = HIMOnPolicyRunner(
-        DummyEnv(4), train_cfg(), None, "cpu", env_state_dict=lambda env: {"term": [1, Curriculum(0.0)]}
-    )
-    with pytest.raises(TypeError, match=r"\['environment_state'\]\['term'\]\[1\] is a Curriculum"):
+    cfg = {**train_cfg(), "environment_state": f"{__name__}:Unreadable"}
+    runner = HIMOnPolicyRunner(DummyEnv(4), cfg, None, "cpu")
+    with pytest.raises(TypeError, match=r"\['environment_state'\]\['term'\]\[1\] is a Unreadable"):
         runner.save(str(tmp_path / "model_0.pt"))
     assert not list(tmp_path.iterdir())
 

@@ -68,7 +68,7 @@ def test_gae_time_out_and_terminal_substitution_by_hand() -> None:
     np.testing.assert_allclose(storage.returns[..., 0].numpy() - storage.values[..., 0].numpy(), expected, rtol=1e-5)
 
 
-def test_advantages_are_standardised_over_the_rollout() -> None:
+def test_advantages_are_standardized_over_the_rollout() -> None:
     algorithm = build()
     rollout(algorithm)
     assert algorithm.storage.advantages.mean().item() == pytest.approx(0.0, abs=1e-6)
@@ -78,7 +78,7 @@ def test_advantages_are_standardised_over_the_rollout() -> None:
 def test_neither_optimizer_owns_the_others_parameters() -> None:
     algorithm = build()
     policy = {id(p) for group in algorithm.optimizer.param_groups for p in group["params"]}
-    estimator = {id(p) for group in algorithm.estimator_learner.optimizer.param_groups for p in group["params"]}
+    estimator = {id(p) for group in algorithm.estimator.optimizer.param_groups for p in group["params"]}
     assert not policy & estimator
     assert estimator == {id(p) for p in algorithm.actor.estimator.parameters()}
     assert policy | estimator == {id(p) for m in (algorithm.actor, algorithm.critic) for p in m.parameters()}
@@ -93,7 +93,7 @@ def test_each_step_moves_only_its_own_networks_and_rates_stay_apart() -> None:
         moved = {name for name, value in algorithm.actor.state_dict().items() if not torch.equal(value, before[name])}
         assert any(name.startswith("mlp") for name in moved)
         assert any(name.startswith("estimator") for name in moved) is estimator_moves
-        assert algorithm.estimator_learner.optimizer.param_groups[0]["lr"] == 3.0e-4
+        assert algorithm.estimator.optimizer.param_groups[0]["lr"] == 3.0e-4
         assert algorithm.optimizer.param_groups[0]["lr"] == algorithm.learning_rate != 3.0e-4
 
 
@@ -101,12 +101,22 @@ def test_the_estimators_loss_gives_the_policy_no_gradient() -> None:
     algorithm = build()
     rollout(algorithm)
     batch = next(algorithm.storage.mini_batches(1, 1))
-    features, loss = algorithm.estimator_learner.estimate(batch, 2, True)
-    assert not features.requires_grad
-    assert loss is not None
-    loss.backward()
+    velocity, latent = algorithm.estimator(algorithm._history(batch.observations, mirrored=True))
+    algorithm._estimator_loss(velocity, latent, batch).backward()
     assert all(p.grad is None for p in algorithm.policy_parameters)
     assert all(p.grad is not None for p in algorithm.actor.estimator.parameters())
+
+
+def test_the_policys_loss_gives_the_estimator_no_gradient() -> None:
+    algorithm = build()
+    rollout(algorithm)
+    steps: list[torch.Tensor] = []
+    policy_step = algorithm._policy_step
+    algorithm._policy_step = lambda batch, features: steps.append(features) or policy_step(batch, features)  # type: ignore[method-assign]
+    algorithm._interleaved_steps(next(algorithm.storage.mini_batches(1, 1)), with_estimator=False)
+    assert len(steps) == 1 and not steps[0].requires_grad
+    assert all(p.grad is None for p in algorithm.actor.estimator.parameters())
+    assert all(p.grad is not None for p in algorithm.policy_parameters)
 
 
 @pytest.mark.parametrize("settings", [None, {"use_data_augmentation": True}, {"use_mirror_loss": True}, SYMMETRY])
@@ -182,18 +192,18 @@ def test_the_order_of_the_steps(schedule: str, expected: list[str]) -> None:
     )
     order: list[str] = []
     algorithm.optimizer.register_step_post_hook(lambda *_: order.append("policy"))
-    algorithm.estimator_learner.optimizer.register_step_post_hook(lambda *_: order.append("estimator"))
+    algorithm.estimator.optimizer.register_step_post_hook(lambda *_: order.append("estimator"))
     rollout(algorithm)
     algorithm.update()
     assert order == expected
 
 
-def test_frozen_features_equal_those_of_the_rollout_and_its_mirror_image() -> None:
+def test_kept_features_equal_those_of_the_rollout_and_its_mirror_image() -> None:
     algorithm = build(symmetry_cfg=SYMMETRY, estimator_schedule="after")
     rollout(algorithm)
-    algorithm.estimator_learner.freeze_features(algorithm.storage, 2)
+    algorithm._keep_features()
     for batch in algorithm.storage.mini_batches(2, 1):
-        features = algorithm.estimator_learner.frozen_features(batch, 2)
+        features = algorithm._kept_features(batch)
         history = batch.observations["policy"]
         mirrored = SymmetryMap(algorithm.layout).mirror_observations("policy", history)
         with torch.no_grad():
@@ -219,16 +229,14 @@ def test_metrics_are_means_over_all_minibatches() -> None:
     algorithm = build(num_learning_epochs=1, num_mini_batches=4, symmetry_cfg=None)
     rollout(algorithm)
     seen: list[float] = []
-    estimate = algorithm.estimator_learner._loss
+    compute_loss = algorithm.estimator.compute_loss
 
-    def spy(*args: torch.Tensor) -> torch.Tensor:
-        loss = estimate(*args)
-        velocity, _, target = args
-        error = velocity - target[:, algorithm.estimator_learner.velocity]
+    def spy(velocity: torch.Tensor, latent: torch.Tensor, target: torch.Tensor) -> Any:
+        error = velocity - target[:, algorithm.estimator.velocity]
         seen.append(error.norm(dim=-1).mean().item() / 2.0)
-        return loss
+        return compute_loss(velocity, latent, target)
 
-    algorithm.estimator_learner._loss = spy  # type: ignore[method-assign]
+    algorithm.estimator.compute_loss = spy  # type: ignore[method-assign]
     metrics = algorithm.update()
     assert len(seen) == 4
     assert metrics["estimator_velocity_error"] == pytest.approx(np.mean(seen), rel=1e-5)

@@ -99,7 +99,7 @@ def test_a_checkpoint_continues_bit_for_bit() -> None:
 )
 def test_settings_that_cannot_work_are_named(changes: dict, words: str | None) -> None:
     if words is None:  # another three-vector is a legal choice
-        assert build(**changes).estimator_learner.velocity == slice(0, 3)
+        assert build(**changes).estimator.velocity == slice(0, 3)
         return
     with pytest.raises(ValueError, match=words):
         build(**changes)

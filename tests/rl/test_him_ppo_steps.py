@@ -16,8 +16,8 @@ import torch
 from him_trials import SYMMETRY, build, rollout
 from torch.nn import functional
 
+from himloco_rl import losses as him_losses
 from himloco_rl.algorithms import HIMPPO
-from himloco_rl.losses import estimator_losses as him_losses
 from himloco_rl.observations import SymmetryMap
 
 WEIGHTS = {"value_loss_coef": 0.7, "entropy_coef": 0.3}

@@ -80,7 +80,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_service_that_can_be_reached_is_used_and_ended(tmp_path: Path) -> None:
     runner = trained(tmp_path, Service)
-    writer: Any = runner.logger.writer
+    writer: Any = runner.logger.writer.writer  # type: ignore[union-attr]
     assert isinstance(writer, Service) and writer.ended.is_set()
     assert not runner.logger.abandoned
 

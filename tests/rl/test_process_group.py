@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from himloco_rl.distributed import process_group
-from himloco_rl.distributed.ranks import LostRankError, noticing_loss
+from himloco_rl.distributed.ranks import LostRankError, lost_rank_errors
 
 
 @pytest.fixture
@@ -77,10 +77,10 @@ def test_what_fails_between_processes_is_told_apart() -> None:
         " indicate a remote rank has failed"
     )
     reason = r"gone or does not answer \(Connection closed by peer \[127.0.0.1\]:5\)$"
-    with pytest.raises(LostRankError, match=reason), noticing_loss():
+    with pytest.raises(LostRankError, match=reason), lost_rank_errors():
         raise RuntimeError(text)
-    with pytest.raises(torch.OutOfMemoryError), noticing_loss():
+    with pytest.raises(torch.OutOfMemoryError), lost_rank_errors():
         raise torch.OutOfMemoryError("no memory")
-    with pytest.raises(RuntimeError, match=r"^shapes$") as error, noticing_loss(has_others=False):
+    with pytest.raises(RuntimeError, match=r"^shapes$") as error, lost_rank_errors(has_others=False):
         raise RuntimeError("shapes")
     assert not isinstance(error.value, LostRankError)

@@ -21,7 +21,7 @@ import pytest
 import torch
 from dummy_env import DummyEnv, train_cfg
 
-from himloco_rl.guards.stop_signals import ONE_WISH, StopSignals
+from himloco_rl.guards.stop_signals import REPEAT_WINDOW, StopSignals
 from himloco_rl.runners import HIMOnPolicyRunner, him_on_policy_runner
 
 SCRIPT = Path(__file__).with_name("dummy_training.py")
@@ -106,7 +106,7 @@ def _twice(number: int, apart: float) -> None:
     os._exit(7)
 
 
-@pytest.mark.parametrize(("apart", "code"), [(0.1, 7), (ONE_WISH + 0.2, 143)])
+@pytest.mark.parametrize(("apart", "code"), [(0.1, 7), (REPEAT_WINDOW + 0.2, 143)])
 def test_a_second_signal_ends_at_once_but_not_a_launchers_copy_of_the_first(apart: float, code: int) -> None:
     process = multiprocessing.get_context("fork").Process(target=_twice, args=(signal.SIGTERM, apart))
     process.start()
@@ -161,7 +161,7 @@ def test_handlers_are_given_back_and_other_threads_have_none() -> None:
 
 
 def test_an_interrupt_stays_one_where_nothing_can_be_agreed() -> None:
-    with pytest.raises(KeyboardInterrupt), StopSignals(aborts=lambda: True) as signals:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), StopSignals(raises_interrupt=lambda: True) as signals:  # noqa: PT012
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(5)
     assert not signals.stop

@@ -27,7 +27,7 @@ LEG = ("hip_pitch", "hip_roll", "hip_yaw", "knee", "ankle_pitch", "ankle_roll")
 ARM = ("shoulder_pitch", "shoulder_roll", "shoulder_yaw", "elbow", "wrist_roll", "wrist_pitch", "wrist_yaw")
 LEGS = tuple(f"{side}_{joint}_joint" for side in ("left", "right") for joint in LEG)
 G1_JOINTS = (*LEGS, "waist_yaw_joint", *(f"{side}_{joint}_joint" for side in ("left", "right") for joint in ARM))
-# HOMIE's signs (shared facts, section 2)
+# The signs of HOMIE (HomieRL's mirror functions)
 LEG_SIGNS = [1, -1, -1, 1, 1, -1]
 ARM_SIGNS = [1, -1, -1, 1, -1, 1, -1]
 

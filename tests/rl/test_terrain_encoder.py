@@ -95,26 +95,23 @@ def test_ppo_trains_the_encoder_and_the_estimators_step_does_not() -> None:
     assert not {id(p) for p in alg.actor.estimator.parameters()} & owned
     rollout(alg)
     batch = next(alg.storage.mini_batches(1, 1))
-    features, loss = alg.estimator_learner.estimate(batch, 2, True)
-
-    from himloco_rl.algorithms.metric_means import MetricMeans
-
-    alg._metrics = MetricMeans()
-    alg._policy_step(batch, features)
+    velocity, latent = alg.estimator(alg._history(batch.observations, mirrored=True))
+    loss = alg._estimator_loss(velocity, latent, batch)
+    alg._policy_step(batch, torch.cat((velocity, latent), dim=-1).detach())
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in encoder.parameters())
     assert all(p.grad is None for p in alg.actor.estimator.parameters())
     before = copy.deepcopy(encoder.state_dict())
-    alg.estimator_learner.step(loss)
+    alg.estimator.step(loss)
     assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
     assert any(p.grad is not None for p in alg.actor.estimator.parameters())
 
 
-def test_frozen_features_are_those_of_the_history_alone() -> None:
+def test_kept_features_are_those_of_the_history_alone() -> None:
     settings = cfg()
     settings["algorithm"]["estimator_schedule"] = "after"
     alg = algorithm(settings)
     rollout(alg)
-    alg.estimator_learner.freeze_features(alg.storage, 2)
+    alg._keep_features()
     history = alg.storage.observations["policy"].flatten(0, 1)
     with torch.no_grad():
         own = alg.actor.estimator.features(history)

@@ -16,7 +16,7 @@ import argparse
 import torch
 from torch.nn import functional
 
-from himloco_rl.losses.estimator_losses import entropy, prototype_perplexity, swap_loss
+from himloco_rl.losses import entropy, prototype_perplexity, swap_loss
 from himloco_rl.models import HIMEstimator
 
 BATCH, STATE, FRAME, FRAMES, LATENT, PROTOTYPES = 512, 8, 72, 6, 16, 32

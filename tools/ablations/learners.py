@@ -31,7 +31,7 @@ class HistoryActor(HIMActor):
         """Input of the MLP: the normalized observations, shape [N, H*F + P]."""
         return MLPModel.get_latent(self, obs, masks, hidden_state)
 
-    def policy_input(self, flat: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+    def policy_input(self, flat: torch.Tensor, features: torch.Tensor | None = None) -> torch.Tensor:
         """The same from flat, normalized observations [N, H*F + P]; the estimator's features are left out."""
         return flat
 
@@ -109,7 +109,7 @@ class ReferencePPO(HIMPPO):
     def _adapt_learning_rate(self, old_params: tuple[torch.Tensor, ...], real: int) -> None:
         """PPO's rule, for the estimator's optimizer as well."""
         super()._adapt_learning_rate(old_params, real)
-        for group in self.estimator_learner.optimizer.param_groups:
+        for group in self.estimator.optimizer.param_groups:
             group["lr"] = self.learning_rate
 
     def _mirror(self, obs: Any) -> TensorDict:

@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 
 from himloco_lab.evaluation.mujoco_arena import MujocoArena, with_physics_dt
-from himloco_lab.evaluation.mujoco_pool import contestant
 from himloco_lab.evaluation.tour import run_tour
-from himloco_lab.evaluation.tour_plan import HELD, PHYSICS_DT, make_plan
 from himloco_lab.robots.description import find_description
 
 from . import ROBOT

@@ -4,7 +4,7 @@
 # MISSING is Isaac Lab's mark for what a user must give.
 # pyright: reportAssignmentType=false
 
-"""Isaac Lab's rsl_rl configuration classes, extended by what HIM adds. Values: shared facts 1.2 and 4.7."""
+"""Isaac Lab's rsl_rl configuration classes, extended by what HIM adds."""
 
 from dataclasses import MISSING
 from typing import Literal
@@ -26,11 +26,11 @@ class HIMActorCfg(RslRlMLPModelCfg):
 
     estimator_cfg: dict = {"preset": "homie"}
     """``preset`` ("homie": 256-256-32 with 64 prototypes, "himloco": 128-64-16 with 32) and any argument of
-    :class:`himloco_rl.losses.HIMEstimator` that overrides it."""
+    :class:`himloco_rl.models.HIMEstimator` that overrides it."""
 
     terrain_cfg: dict | None = None
     """None for a blind policy, or ``group``, an observation group that ``obs_groups["actor"]`` lists after the
-    history, and arguments of :class:`himloco_rl.losses.TerrainEncoder`, which codes that group for the policy."""
+    history, and arguments of :class:`himloco_rl.models.TerrainEncoder`, which codes that group for the policy."""
 
 
 @configclass
@@ -90,7 +90,8 @@ class HIMAlgorithmCfg(RslRlPpoAlgorithmCfg):
     """Term of the estimator's observation group that the velocity estimate regresses."""
 
     estimator_schedule: Literal["after", "interleaved"] = "interleaved"
-    """Step the estimator with every minibatch of the policy, or after the policy has seen all of them."""
+    """Step the estimator with every minibatch of the policy, or after the policy has seen all of them, as in the paper
+    (:class:`himloco_rl.algorithms.HIMPPO` says why that is not the default)."""
 
     estimator_learning_rate: float = 1.0e-3
     """Its own; PPO's adaptive rate never touches it."""
@@ -128,6 +129,10 @@ class HIMRunnerCfg(RslRlOnPolicyRunnerCfg):
 
     keep_every: int | None = None
     """Iterations whose multiples are kept as well, such as 1000; None for none."""
+
+    environment_state: str = "himloco_lab.sim_state:IsaacLabState"
+    """What saves and restores the environment in checkpoints, a subclass of
+    :class:`himloco_rl.runners.EnvironmentState`."""
 
     not_finite_share: float = 0.01
     """Share of an iteration's steps in which the simulator may return NaN or infinity; more of them end the run."""

@@ -100,8 +100,8 @@ def read_dump(path: Path) -> tuple[dict[str, Any], ObservationLayout]:
     Raises:
         CliError: If it is none, does not hold together, or is not of one of Isaac Lab's environments.
     """
+    from himloco_lab.sim_state import require_dump
     from himloco_rl.checkpoints import CheckpointError
-    from himloco_rl.guards import require_dump
     from himloco_rl.observations import ObservationLayout
 
     dump = read(path)
@@ -114,7 +114,7 @@ def read_dump(path: Path) -> tuple[dict[str, Any], ObservationLayout]:
         raise CliError(f"{path} is no dump of this version: its layout cannot be read", FAILURE) from None
     if "scene" not in dump["state"]:
         raise CliError(
-            f"{path} is not of one of Isaac Lab's environments; himloco_rl.runners.replay() does it", FAILURE
+            f"{path} is not of one of Isaac Lab's environments; himloco_lab.sim_state.replay() does it", FAILURE
         )
     return dump, layout
 
@@ -139,7 +139,7 @@ def _step(
     vec_env: RslRlVecEnvWrapper, path: Path, dump: dict[str, Any], layout: ObservationLayout, args: argparse.Namespace
 ) -> int:
     """Make the step, and print what was before it and after it."""
-    from himloco_rl.guards import replay
+    from himloco_lab.sim_state import replay
 
     try:
         replayed = replay(vec_env, dump, layout)

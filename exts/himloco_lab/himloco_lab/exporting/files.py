@@ -66,10 +66,7 @@ def compare_files(actor: HIMActor, observations: torch.Tensor, folder: Path) -> 
     rows = observations.cpu().split(1)
     # the model's own forward, not the fused copy that the files were made from
     with torch.no_grad():
-        latent = actor.obs_normalizer(observations)
-        features = actor.estimator.features(actor.history(latent))
-        mean = actor.mlp(actor.policy_input(latent, features))
-        expected = actor.distribution.deterministic_output(mean).cpu()
+        expected = actor.mean_actions(observations).cpu()
     session = open_session(folder / ONNX_FILE)
     script = torch.jit.load(str(folder / TORCHSCRIPT_FILE), map_location="cpu").eval()
     results: dict[str, float] = {}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import torch
@@ -14,29 +15,32 @@ from rsl_rl.env import VecEnv
 from rsl_rl.models import MLPModel
 from tensordict import TensorDict
 
-from himloco_rl.distributed.ranks import Ranks, noticing_loss
-from himloco_rl.losses.policy_losses import mirror_loss, surrogate_loss, value_loss
+from himloco_rl.distributed.ranks import Ranks, lost_rank_errors
+from himloco_rl.losses import mirror_loss, surrogate_loss, value_loss
 from himloco_rl.models import HIMActor
-from himloco_rl.observations import MirrorSettings, ObservationLayout, SymmetryMap
+from himloco_rl.observations import MirrorSettings, NotFiniteError, ObservationLayout, SymmetryMap
+from himloco_rl.optimizers import holding, make_optimizer
 from himloco_rl.storage import HIMBatch, HIMRolloutStorage
 
-from .batch_rows import autocast, rows
-from .compilation import compile_networks
-from .estimator_learner import EstimatorLearner
-from .him_setup import build_parts, check_count, make_optimizer, velocity_target
-from .kl_target import KLTarget, holding
-from .metric_means import MetricMeans
+from .him_setup import build_parts, check_count, compile_networks, velocity_target
+from .kl_target import KLTarget
 
 
 class HIMPPO(PPO):
-    """Proximal policy optimisation with the Hybrid Internal Model (Long et al., arXiv 2312.11460).
+    """Proximal policy optimization with the Hybrid Internal Model (Long et al., arXiv 2312.11460).
 
-    One iteration, as in the paper's algorithm box:
+    One iteration:
 
     1. collect T steps and keep the next observation of each: :meth:`act`, :meth:`process_env_step`;
     2. returns and advantages, from real transitions only: :meth:`compute_returns`;
-    3. for every minibatch, with its mirror image if asked for, a step of actor and critic and a step of the estimator
-       on its own optimizer: :meth:`update`.
+    3. epochs of minibatches, with their mirror images if asked for: :meth:`update`. Actor and critic descend on PPO's
+       loss, and the estimator on its own, L_vel + L_swap, with its own optimizer; no gradient of one reaches the other.
+
+    **The order of the steps.** The paper's algorithm box updates estimator and policy one after the other in every
+    iteration, with the estimator frozen while the policy learns. ``estimator_schedule="after"`` does so: the policy
+    learns from features that are computed once, and then the estimator learns. The default, ``"interleaved"``, differs
+    from the paper: each minibatch is a step of the policy and then one of the estimator, in turn as in HIMLoco's public
+    code. One pass of the encoder then serves both, and neither order was found to learn better (docs/training.md).
     """
 
     actor: HIMActor
@@ -61,7 +65,7 @@ class HIMPPO(PPO):
         optimizer: str = "adam",
         **ppo: Any,
     ) -> None:
-        """Initialize the algorithm; him_setup builds the arguments from a configuration.
+        """Initialize the algorithm; :mod:`.him_setup` builds the arguments from a configuration.
 
         Args:
             actor, critic, storage: Policy with its estimator, value function, rollout.
@@ -83,7 +87,7 @@ class HIMPPO(PPO):
         self.layout, self.mirror = layout, mirror or MirrorSettings()
         self.symmetry_map: Any = symmetry  # None only where mirror is off
         self.kl_target = kl_target or KLTarget(None)
-        self.ranks = Ranks(self.gpu_world_size, self.grad_reduce_bucket_mb)
+        self.ranks = Ranks(self.gpu_world_size, self.grad_reduce_bucket_mb, self.device)
         if estimator_schedule not in ("interleaved", "after"):
             raise ValueError(f"estimator_schedule is {estimator_schedule!r}; use 'interleaved' or 'after'.")
         self.estimator_schedule = estimator_schedule
@@ -92,20 +96,20 @@ class HIMPPO(PPO):
         self.estimator_num_mini_batches = check_count(storage, "estimator_num_mini_batches", batches)
         check_count(storage, "num_mini_batches", self.num_mini_batches)
         self.check_finite = check_finite
+        self.checks_steps = check_finite
+        """Whether :meth:`process_env_step` looks for NaN; a runner that looks itself switches it off."""
         # PPO must not step the estimator, which the actor owns: the base class's optimizer is replaced.
         self.policy_parameters = [*actor.policy_parameters(), *critic.parameters()]
         self.optimizer = make_optimizer(optimizer, self.policy_parameters, self.learning_rate)
-        self.estimator_learner = EstimatorLearner(
-            actor,
-            make_optimizer(optimizer, [*actor.estimator.parameters()], estimator_learning_rate),
-            storage.estimator_groups,
+        self.estimator = actor.estimator
+        self.estimator.prepare_learning(
             *velocity_target(layout, storage.estimator_groups, velocity_term),
+            learning_rate=estimator_learning_rate,
             max_grad_norm=estimator_max_grad_norm,
-            symmetry=symmetry,
-            learns_mirrored=self.mirror.mirror_estimator,
-            mixed_precision=self.use_mixed_precision,
+            optimizer=optimizer,
             ranks=self.ranks,
         )
+        self._metrics = MetricMeans()
 
     @staticmethod
     def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) -> HIMPPO:
@@ -135,7 +139,7 @@ class HIMPPO(PPO):
             extras: ``time_outs`` [N], and ``final_obs``, the observations before resets (group -> [N, D]). Both are
                 read only where dones is set: Isaac Lab leaves the last ones standing.
         """
-        if self.check_finite:
+        if self.checks_steps:
             self.layout.check_finite(obs, "after a step")
         done_ids = dones.reshape(-1).nonzero().squeeze(-1)
         final_obs = extras.get("final_obs", {})
@@ -161,7 +165,7 @@ class HIMPPO(PPO):
     # 2. Returns ------------------------------------------------------------------------------------------------------
 
     def compute_returns(self, obs: TensorDict) -> None:
-        """rsl_rl's GAE on the real transitions; the advantages standardised over the rollouts of all processes."""
+        """rsl_rl's GAE on the real transitions; the advantages standardized over the rollouts of all processes."""
         per_mini_batch = self.normalize_advantage_per_mini_batch
         self.normalize_advantage_per_mini_batch = True
         super().compute_returns(obs)
@@ -174,29 +178,89 @@ class HIMPPO(PPO):
     def update(self) -> dict[str, float]:
         """Learn from the rollout; returns the mean of every loss and metric over all minibatches."""
         self._metrics = MetricMeans()
-        estimator, policy_copies = self.estimator_learner, 1 + self.mirror.for_policy
-        estimator.metrics = self._metrics
         if self.estimator_schedule == "interleaved":
             for epoch in range(self.num_learning_epochs):
                 for batch in self.storage.mini_batches(self.num_mini_batches, 1):
-                    features, loss = estimator.estimate(batch, policy_copies, epoch < self.estimator_num_epochs)
-                    self._policy_step(batch, features)
-                    if loss is not None:
-                        estimator.step(loss, self.kl_target.holds_still)
+                    self._interleaved_steps(batch, with_estimator=epoch < self.estimator_num_epochs)
         else:
-            estimator.freeze_features(self.storage, policy_copies)
+            self._keep_features()
             for batch in self.storage.mini_batches(self.num_mini_batches, self.num_learning_epochs):
-                self._policy_step(batch, estimator.frozen_features(batch, policy_copies))
+                self._policy_step(batch, self._kept_features(batch))
             for batch in self.storage.mini_batches(self.estimator_num_mini_batches, self.estimator_num_epochs):
-                estimator.step(estimator.estimate(batch, 0, True)[1], self.kl_target.holds_still)
+                self._estimator_step(batch)
 
         observations = self.storage.observations.flatten(0, 1)
-        with noticing_loss(self.ranks.world_size > 1):  # over the observations of all processes
+        with lost_rank_errors(self.ranks.world_size > 1):  # over the observations of all processes
             self.actor.update_normalization(observations)
             self.critic.update_normalization(observations)
         self.storage.clear()
         self.learning_rate = self.kl_target.count_update(self.learning_rate)
         return self._metrics.means(self.check_finite)
+
+    def _interleaved_steps(self, batch: HIMBatch, with_estimator: bool) -> None:
+        """A step of the policy and, if asked for, one of the estimator, which share one pass of the encoder."""
+        samples = batch.actions.shape[0]
+        learned = samples * (1 + self.mirror.mirror_estimator) if with_estimator else 0  # rows that the estimator needs
+        wanted = samples * (1 + self.mirror.for_policy)  # and those that the policy needs
+        history = self._history(batch.observations, mirrored=max(learned, wanted) > samples)
+        loss = None
+        with self._autocast():
+            velocity, latent = self.estimator(history[:learned])
+            features = torch.cat((velocity, latent), dim=-1).detach()
+            if wanted > learned:
+                with torch.no_grad():
+                    features = torch.cat((features, self.actor.features(history[learned:])))
+            if with_estimator:
+                loss = self._estimator_loss(velocity, latent, batch)
+        self._policy_step(batch, features[:wanted].float())
+        if loss is not None:
+            self._descend(loss)
+
+    def _estimator_step(self, batch: HIMBatch) -> None:
+        """A step of the estimator alone."""
+        with self._autocast():
+            velocity, latent = self.estimator(self._history(batch.observations, self.mirror.mirror_estimator))
+            loss = self._estimator_loss(velocity, latent, batch)
+        self._descend(loss)
+
+    def _estimator_loss(self, velocity: torch.Tensor, latent: torch.Tensor, batch: HIMBatch) -> torch.Tensor:
+        """L_vel + L_swap of v̂ [B or 2B, 3] and z_s [B or 2B, D] against the next frames x_{t+1} of B samples."""
+        next_frame = batch.next_estimator
+        if self.mirror.mirror_estimator:
+            next_frame = self.symmetry_map.with_mirrored(self.storage.estimator_groups, next_frame)
+        loss, metrics = self.estimator.compute_loss(velocity, latent, next_frame)
+        self._metrics.add(**{f"estimator_{name}": value for name, value in metrics.items()})
+        return loss
+
+    def _descend(self, loss: torch.Tensor) -> None:
+        """Step the estimator."""
+        self._metrics.add(estimator_grad_norm=self.estimator.step(loss, self.kl_target.holds_still))
+
+    @torch.no_grad()
+    def _keep_features(self) -> None:
+        """Store [v̂, l̂] of the whole rollout and, if the policy needs them, of its mirror image beside them."""
+        mirrored = self.mirror.for_policy
+        for obs, kept in zip(self.storage.observations, self.storage.features, strict=True):  # little memory at a time
+            with self._autocast():
+                features = self.actor.features(self._history(obs, mirrored)).float()
+            kept.copy_(torch.cat(features.chunk(1 + mirrored), dim=-1))
+
+    def _kept_features(self, batch: HIMBatch) -> torch.Tensor:
+        """What :meth:`_keep_features` stored of B samples, mirror images below, shape [B or 2B, 3 + D]."""
+        return torch.cat(batch.features.chunk(1 + self.mirror.for_policy, dim=-1))
+
+    def _history(self, obs: TensorDict, mirrored: bool) -> torch.Tensor:
+        """Normalized histories of B samples and, if asked for, of their mirror images below, shape [B or 2B, H*F]."""
+        return self.actor.history(self.actor.obs_normalizer(self._rows(obs, self.actor.obs_groups, mirrored)))
+
+    def _rows(self, obs: TensorDict, groups: list[str], mirrored: bool) -> torch.Tensor:
+        """Concatenated groups of B samples and, if asked for, of their mirror images below, shape [B or 2B, D]."""
+        values = obs[groups[0]] if len(groups) == 1 else torch.cat([obs[group] for group in groups], dim=-1)
+        return self.symmetry_map.with_mirrored(groups, values) if mirrored else values
+
+    def _autocast(self) -> torch.autocast:
+        """bfloat16 for the networks, where asked for."""
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.use_mixed_precision)
 
     def _policy_step(self, batch: HIMBatch, features: torch.Tensor) -> None:
         """One step of actor and critic on B samples and, if asked for, on their mirror images.
@@ -209,10 +273,10 @@ class HIMPPO(PPO):
         """
         real = batch.actions.shape[0]
         actor_obs, critic_obs = (
-            rows(batch.observations, model.obs_groups, self.symmetry_map if self.mirror.for_policy else None)
+            self._rows(batch.observations, model.obs_groups, self.mirror.for_policy)
             for model in (self.actor, self.critic)
         )
-        with autocast(self.device, self.use_mixed_precision):
+        with self._autocast():
             inputs = self.actor.policy_input(self.actor.obs_normalizer(actor_obs), features)
             outputs = self.actor.mlp(inputs).float()
             values = self.critic.mlp(self.critic.obs_normalizer(critic_obs)).float()
@@ -263,7 +327,7 @@ class HIMPPO(PPO):
         return self.mirror.mirror_loss_coeff * actor + self.mirror.value_mirror_loss_coeff * critic
 
     def _adapt_learning_rate(self, old_params: tuple[torch.Tensor, ...], real: int) -> None:
-        """Keep KL(π_old ‖ π) near its target by the policy's learning rate; the one synchronisation per minibatch."""
+        """Keep KL(π_old ‖ π) near its target by the policy's learning rate; the one synchronization per minibatch."""
         with torch.no_grad():
             params = tuple(p[:real] for p in self.actor.output_distribution_params)
             kl = self.ranks.sum(self.actor.get_kl_divergence(old_params, params).mean()) / self.ranks.world_size
@@ -276,7 +340,7 @@ class HIMPPO(PPO):
 
     def save(self) -> dict[str, Any]:
         """State of actor (with the estimator), critic, both optimizers with their learning rates, and updates done."""
-        more = {"estimator_optimizer_state_dict": self.estimator_learner.optimizer.state_dict()}
+        more = {"estimator_optimizer_state_dict": self.estimator.optimizer.state_dict()}
         return {**super().save(), **more, "num_updates": self.kl_target.updates}
 
     def load(self, loaded_dict: dict[str, Any], load_cfg: dict | None, strict: bool) -> bool:
@@ -289,12 +353,48 @@ class HIMPPO(PPO):
                     f"The checkpoint holds {sorted(loaded_dict)} but no '{key}': another algorithm wrote it; load only"
                     " its models with load_cfg={'actor': True, 'critic': True}."
                 )
-            self.estimator_learner.optimizer.load_state_dict(loaded_dict[key])
+            self.estimator.optimizer.load_state_dict(loaded_dict[key])
             self.kl_target.updates = loaded_dict.get("num_updates", 0)
         return load_iteration
 
     def compile(self, mode: str | None = None) -> None:
         """Compile the networks in place with ``torch.compile``; None leaves them as they are."""
-        estimator = self.actor.estimator
-        encoders = [estimator.encoder, estimator.target_encoder]
+        encoders = [self.estimator.encoder, self.estimator.target_encoder]
         compile_networks([*self.actor.policy_networks(), self.critic.mlp, *encoders], mode)
+
+
+class MetricMeans:
+    """Means of metrics over minibatches, added up on the device, with one transfer from it at the end."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._sums: dict[str, torch.Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, **metrics: torch.Tensor) -> None:
+        """Count scalar tensors in."""
+        for name, value in metrics.items():
+            value = value.detach()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def means(self, check_finite: bool = False) -> dict[str, float]:
+        """Mean of every metric over as often as it was added.
+
+        Args:
+            check_finite: Raise an error that names the first metric that is not finite.
+
+        Raises:
+            NotFiniteError: If asked for.
+        """
+        if not self._sums:
+            return {}
+        values = torch.stack([value.float() for value in self._sums.values()]).tolist()
+        means = {name: value / self._counts[name] for name, value in zip(self._sums, values, strict=True)}
+        for name, value in means.items():
+            if check_finite and not math.isfinite(value):
+                raise NotFiniteError(
+                    f"Loss '{name}' is {value} after this update: learning has diverged; lower the learning rates or"
+                    " max_grad_norm, or look for unbounded rewards and observations."
+                )
+        return means

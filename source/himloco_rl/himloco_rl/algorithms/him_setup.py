@@ -29,11 +29,11 @@ The configuration is rsl_rl's dictionary with these additions (defaults shown)::
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import torch
 from rsl_rl.env import VecEnv
-from rsl_rl.utils import resolve_class, resolve_obs_groups, resolve_optimizer
+from rsl_rl.utils import resolve_class, resolve_obs_groups
 from tensordict import TensorDict
 from torch import nn
 
@@ -43,6 +43,9 @@ from himloco_rl.storage import HIMRolloutStorage
 
 from .kl_target import KLTarget
 
+COMPILED_VARIANTS = 8
+"""Compilations of one network: with gradients, without, and in a rollout; for one row, and for any number of them."""
+
 
 def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) -> tuple[Any, dict[str, Any]]:
     """Build everything that HIMPPO's constructor takes.
@@ -50,7 +53,7 @@ def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) 
     Args:
         obs: First observations, group -> [N, D].
         env: The environment.
-        cfg: The runner's configuration; its ``obs_groups`` are completed in place.
+        cfg: The runner's configuration; its ``obs_groups`` and ``check_for_nan`` are set in place.
         device: Where to learn.
 
     Returns:
@@ -72,6 +75,8 @@ def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) 
     layout = ObservationLayout.from_env(env)
     layout.check(obs)
     layout.check_finite(obs, "before the first step")
+    if arguments.get("check_finite", True):
+        cfg["check_for_nan"] = False  # of rsl_rl's runner: it would name the group, and HIMPPO names the term
 
     actor_class, actor_cfg = resolve_class(cfg["actor"])
     critic_class, critic_cfg = resolve_class(cfg["critic"])
@@ -90,7 +95,7 @@ def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) 
     critic = critic_class(obs, groups, "critic", 1, **critic_cfg).to(device)
     print(f"Actor Model: {actor}\nCritic Model: {critic}")
 
-    freezes = arguments.get("estimator_schedule") == "after"
+    keeps_features = arguments.get("estimator_schedule") == "after"
     symmetry = None
     if mirror.enabled:
         used = dict.fromkeys(name for names in groups.values() for name in names)
@@ -103,7 +108,7 @@ def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) 
         estimator_groups=groups["estimator"],
         observation_groups=[*groups["actor"], *groups["critic"]],
         actions_shape=[env.num_actions],
-        feature_width=(1 + mirror.for_policy) * actor.estimator.feature_dim if freezes else 0,
+        feature_width=(1 + mirror.for_policy) * actor.estimator.feature_dim if keeps_features else 0,
         device=device,
     )
     parts = {"actor": actor, "critic": critic, "storage": storage, "layout": layout, "symmetry": symmetry}
@@ -157,11 +162,26 @@ def check_count(storage: HIMRolloutStorage, name: str, count: int) -> int:
     return count
 
 
-def make_optimizer(name: str, parameters: list[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
-    """An optimizer by rsl_rl's name for it; one fused kernel per step where the class has one."""
-    optimizer_class: Any = resolve_optimizer(name)
-    fused = {} if optimizer_class is torch.optim.RMSprop else {"fused": True}
-    return optimizer_class(parameters, lr=learning_rate, **fused)
+def compile_networks(networks: Sequence[nn.Module], mode: str | None) -> None:
+    """Compile networks in place by ``torch.compile``, so that checkpoints keep their keys.
+
+    Args:
+        networks: What to compile.
+        mode: Mode of ``torch.compile``; None leaves them as they are.
+
+    Raises:
+        ValueError: If the mode needs CUDA graphs.
+    """
+    if mode in ("reduce-overhead", "max-autotune"):
+        raise ValueError(f"torch_compile_mode={mode!r} needs CUDA graphs, which HIMPPO cannot use; use 'default'.")
+    if mode is None:
+        return
+    from torch._dynamo import config  # takes seconds
+
+    # The limit counts for a piece of code, and all MLPs are the same one: beyond it the rest would silently run eager.
+    config.recompile_limit += COMPILED_VARIANTS * len(networks)
+    for network in networks:
+        network.compile(mode=mode, dynamic=True)
 
 
 def _history_length(layout: ObservationLayout, actor_groups: list[str], wanted: int | None) -> int:

@@ -5,32 +5,10 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator
-
 import torch
-from torch import nn
 
 LOWEST, HIGHEST, FACTOR = 1.0e-5, 1.0e-2, 1.5
 """Bounds of the learning rate and its change per minibatch; rsl_rl's and legged_gym's."""
-
-
-@contextlib.contextmanager
-def holding(parameters: Iterable[nn.Parameter], is_held: bool) -> Iterator[None]:
-    """Undo what an optimizer's step in the block does to *parameters*; its moments know of their gradients then.
-
-    Without, the first steps after a time of rest would have the full learning rate in every parameter.
-
-    Args:
-        parameters: What is to stay as it is.
-        is_held: Otherwise nothing is undone.
-    """
-    held = [*parameters] if is_held else []
-    kept = [parameter.detach().clone() for parameter in held]
-    yield
-    with torch.no_grad():
-        for parameter, value in zip(held, kept, strict=True):
-            parameter.copy_(value)
 
 
 class KLTarget:

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Whether a checkpoint can be gone on with: PyTorch's optimizers load anything, and break at their next step."""
+"""Whether a checkpoint can be written and read back, and continued.
+
+PyTorch's optimizers load anything, and break at their next step.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import Any
 import torch
 
 from himloco_rl.algorithms import HIMPPO
+from himloco_rl.observations import NotFiniteError
 
 from .files import CheckpointError
 
@@ -26,6 +30,45 @@ TOTALS: dict[str, tuple[type, ...]] = {
 """What the logger keeps."""
 
 
+def require_plain(value: Any, path: str = "checkpoint") -> None:
+    """Refuse what ``torch.load(weights_only=True)`` would not read back, before it is written.
+
+    Args:
+        value: What is to be saved.
+        path: What it is called in the message.
+
+    Raises:
+        TypeError: Naming the part.
+    """
+    if value is None or isinstance(value, bool | int | float | str | torch.Tensor):
+        return
+    if isinstance(value, dict):
+        for key, item in value.items():
+            require_plain(item, f"{path}[{key!r}]")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            require_plain(item, f"{path}[{index}]")
+    else:
+        raise TypeError(
+            f"{path} is a {type(value).__name__}, which a checkpoint cannot hold; return numbers, strings or tensors"
+            " from state_dict()."
+        )
+
+
+def require_finite(path: str | Path, checkpoint: dict[str, Any]) -> None:
+    """Refuse networks that hold NaN or infinity, before they are written.
+
+    Raises:
+        NotFiniteError: Naming the layer.
+    """
+    for part in ("actor_state_dict", "critic_state_dict"):
+        for name, values in checkpoint[part].items():
+            if not bool(torch.isfinite(values).all()):
+                raise NotFiniteError(
+                    f"{part}['{name}'] is not finite after iteration {checkpoint['iter']}: {path} not saved"
+                )
+
+
 def require_sound(path: str | Path, checkpoint: dict[str, Any], alg: HIMPPO, load_cfg: dict[str, bool] | None) -> None:
     """Refuse what would load and then break: NaN, and optimizers, totals and counts of another kind.
 
@@ -33,8 +76,8 @@ def require_sound(path: str | Path, checkpoint: dict[str, Any], alg: HIMPPO, loa
 
     Args:
         path: The file, for the message.
-        checkpoint: What it holds, see :func:`.checkpoint_files.require_parts`.
-        alg: What is to go on with it.
+        checkpoint: What it holds, see :func:`.files.require_parts`.
+        alg: What is to continue with it.
         load_cfg: Parts to load, as in rsl_rl; None for all.
 
     Raises:
@@ -46,7 +89,7 @@ def require_sound(path: str | Path, checkpoint: dict[str, Any], alg: HIMPPO, loa
         updates = checkpoint.get("num_updates", 0)
         problems += [
             _optimizer_problem("optimizer_state_dict", checkpoint, alg.optimizer),
-            _optimizer_problem("estimator_optimizer_state_dict", checkpoint, alg.estimator_learner.optimizer),
+            _optimizer_problem("estimator_optimizer_state_dict", checkpoint, alg.estimator.optimizer),
             None if type(updates) is int and updates >= 0 else f"num_updates is {updates!r:.40}",
         ]
     if wanted.get("iteration") and "logger_state" in checkpoint:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Checkpoints as files: written whole or not at all, read without running anything, thinned."""
+"""Checkpoints as files: written whole or not at all, read without running anything, old ones removed."""
 
 from __future__ import annotations
 
@@ -24,28 +24,24 @@ class CheckpointError(ValueError):
     """A file that cannot be loaded; the message names it and says why, in one line."""
 
 
-def write_checkpoint(path: str | Path, checkpoint: dict[str, Any]) -> None:
-    """Write a checkpoint beside its place, flush it to the disk, and rename it.
+def write_atomically(path: str | Path, data: bytes | memoryview) -> None:
+    """Write a file beside its place, flush it to the disk, and rename it.
 
-    At any moment the path holds the old file or the new one. What a killed process left beside it is removed.
+    At any moment the path holds the old file or the new one.
 
     Args:
-        path: The file; its folder is created if somebody removed it.
-        checkpoint: What to save.
+        path: The file; its folder is created if it is missing.
+        data: What it is to hold.
 
     Raises:
         OSError: If it cannot be written; what was there before is untouched.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob("model_*.pt.*.tmp"):
-        left.unlink(missing_ok=True)
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        whole = io.BytesIO()
-        torch.save(checkpoint, whole)  # straight into a file it would hide why the file cannot be written
         with open(beside, "wb") as file:
-            file.write(whole.getbuffer())
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
@@ -57,6 +53,23 @@ def write_checkpoint(path: str | Path, checkpoint: dict[str, Any]) -> None:
         os.fsync(folder)  # the name, too, must survive a loss of power
     finally:
         os.close(folder)
+
+
+def write_checkpoint(path: str | Path, checkpoint: dict[str, Any]) -> None:
+    """Write a checkpoint, whole or not at all; what a killed process left beside it is removed.
+
+    Args:
+        path: The file.
+        checkpoint: What to save.
+
+    Raises:
+        OSError: If it cannot be written; what was there before is untouched.
+    """
+    for left in Path(path).parent.glob("model_*.pt.*.tmp"):
+        left.unlink(missing_ok=True)
+    whole = io.BytesIO()
+    torch.save(checkpoint, whole)  # straight into a file it would hide why the file cannot be written
+    write_atomically(path, whole.getbuffer())
 
 
 def read_checkpoint(path: str | Path, map_location: str = "cpu") -> dict[str, Any]:
@@ -137,7 +150,7 @@ def saved_models(folder: str | Path) -> list[Path]:
     return [path for _, path in sorted(found)]
 
 
-def thin(folder: str | Path, keep: int | None, keep_every: int | None) -> None:
+def remove_old(folder: str | Path, keep: int | None, keep_every: int | None) -> None:
     """Remove old checkpoints.
 
     Args:

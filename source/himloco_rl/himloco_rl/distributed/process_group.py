@@ -13,7 +13,7 @@ from datetime import timedelta
 import torch
 from torch import distributed
 
-from himloco_rl.distributed.ranks import noticing_loss
+from himloco_rl.distributed.ranks import lost_rank_errors
 
 from .torchrun_store import meeting
 
@@ -64,7 +64,7 @@ def join(device: str, rank: int, local_rank: int, world_size: int) -> None:
     if distributed.is_initialized():
         return
     before = _sockets().keys()
-    with noticing_loss(), meeting(rank, world_size, TIMEOUT) as store:
+    with lost_rank_errors(), meeting(rank, world_size, TIMEOUT) as store:
         distributed.init_process_group(backend, rank=rank, world_size=world_size, timeout=TIMEOUT, store=store)
         distributed.barrier()  # and every connection is there
     notice_lost_machines({fd for inode, fd in _sockets().items() if inode not in before}, LOST_AFTER)

@@ -19,8 +19,8 @@ class LostRankError(RuntimeError):
 
 
 @contextlib.contextmanager
-def noticing_loss(has_others: bool = True) -> Iterator[None]:
-    """Around an operation of all processes: say what its failure means.
+def lost_rank_errors(has_others: bool = True) -> Iterator[None]:
+    """Around an operation of all processes: turn its failure into one that says what it means.
 
     Args:
         has_others: Whether there are other processes that could be lost.
@@ -41,31 +41,36 @@ def noticing_loss(has_others: bool = True) -> Iterator[None]:
 
 
 class Ranks:
-    """Sums and means over the processes of ``torch.distributed``."""
+    """What the processes of ``torch.distributed`` compute together or agree on.
 
-    def __init__(self, world_size: int = 1, bucket_mb: float = 25.0) -> None:
+    All processes must call a method together; each raises :class:`LostRankError` if another process is gone.
+    """
+
+    def __init__(self, world_size: int = 1, bucket_mb: float = 25.0, device: str = "cpu") -> None:
         """Describe the group.
 
         Args:
             world_size: Number of processes.
             bucket_mb: Largest block of gradients that is reduced at once [MB].
+            device: Where numbers and bytes that processes exchange are put.
         """
         self.world_size = world_size
         self.bucket_mb = bucket_mb
+        self.device = device
 
     def sum(self, value: torch.Tensor) -> torch.Tensor:
         """Sum over all processes, without gradients, any shape."""
         if self.world_size == 1:
             return value.detach()
         total = value.detach().clone()
-        with noticing_loss():
+        with lost_rank_errors():
             torch.distributed.all_reduce(total)
         return total
 
     def mean_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace gradients by their mean over all processes."""
         if self.world_size > 1:
-            with noticing_loss():
+            with lost_rank_errors():
                 reduce_gradients_in_buckets(parameters, self.world_size, self.bucket_mb)
 
     def standardize(self, values: torch.Tensor) -> torch.Tensor:
@@ -74,3 +79,37 @@ class Ranks:
         mean = self.sum(values.sum()) / count
         variance = self.sum((values - mean).square().sum()) / max(count - 1, 1)
         return (values - mean) / (variance.sqrt() + 1.0e-8)
+
+    def largest(self, *values: int) -> list[int]:
+        """Return the largest of each value over all processes."""
+        if self.world_size == 1:
+            return [*values]
+        numbers = torch.tensor(values, device=self.device)
+        with lost_rank_errors():
+            torch.distributed.all_reduce(numbers, torch.distributed.ReduceOp.MAX)
+        return numbers.tolist()
+
+    def wait_for_all(self) -> None:
+        """Return when all processes have come here."""
+        self.largest(0)
+
+    def of_first(self, value: int) -> int:
+        """Return the first process's value."""
+        if self.world_size == 1:
+            return value
+        number = torch.tensor([value], device=self.device)
+        with lost_rank_errors():
+            torch.distributed.broadcast(number, 0)
+        return int(number)
+
+    def bytes_of_first(self, data: bytes) -> bytes:
+        """Return the first process's bytes: a file that the other machines need not have."""
+        size = self.of_first(len(data))
+        if self.world_size == 1 or size == 0:
+            return data[:size]
+        content = torch.empty(size, dtype=torch.uint8, device=self.device)
+        if torch.distributed.get_rank() == 0:
+            content.copy_(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+        with lost_rank_errors():
+            torch.distributed.broadcast(content, 0)
+        return content.cpu().numpy().tobytes()

@@ -6,19 +6,23 @@
 from __future__ import annotations
 
 import math
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from tensordict import TensorDict
 
 from himloco_rl.observations import NotFiniteError, ObservationLayout
-from himloco_rl.sim_state.environment_state import episodes_state_dict
+
+if TYPE_CHECKING:
+    from himloco_rl.runners import EnvironmentState
 
 STREAK = 3
 """Steps in a row after which an environment counts as broken for good."""
 LEAST_ALLOWED = 10
 """Steps of an iteration that may go wrong whatever the share says: few robots make few steps."""
+
+Step = tuple[TensorDict, torch.Tensor, torch.Tensor, dict[str, Any]]
+"""What rsl_rl's ``VecEnv.step`` returns: observations, rewards [N], dones [N], extras."""
 
 
 class BrokenSimulationError(NotFiniteError):
@@ -29,75 +33,83 @@ class BrokenSimulationError(NotFiniteError):
 
         Args:
             message: What was not finite, and where.
-            dump: See :mod:`.step_dump`.
+            dump: ``message``, numbers [M] of the ``environments`` that broke, the ``state`` of all N before the step,
+                ``observations`` of those M then, all ``actions`` [N, A], and the M's ``result`` and ``rewards``.
         """
         super().__init__(message)
         self.dump = dump
 
 
 class FiniteSteps:
-    """While entered, the environment's ``step`` returns finite values only.
+    """Looks at every step of the environment, so that the learner sees finite values only.
 
-    An environment with NaN or infinity in its observations or its reward is reset: by ``himloco_reset(ids)`` if it
-    offers that, else as Isaac Lab's are. To the learner the step is the end of an episode with reward 0 and no value
-    after it, and the observation before the step stands for the one that was lost.
+    An environment with NaN or infinity in its observations or its reward is reset. To the learner the step is the end
+    of an episode with reward 0 and no value after it, and the observation before the step stands for the one that was
+    lost.
     """
 
-    def __init__(self, env: Any, layout: ObservationLayout, share: float, num_steps: int) -> None:
-        """Prepare.
+    def __init__(
+        self, env: Any, env_state: EnvironmentState, layout: ObservationLayout, share: float, num_steps: int
+    ) -> None:
+        """Prepare to look at steps that begin at the environment's current observations.
 
         Args:
-            env: The environment, whose ``step`` is replaced.
+            env: The environment.
+            env_state: Notes the state before a step, and resets single environments.
             layout: Names of its observations.
             share: Share of an iteration's steps that may go wrong before the simulation counts as broken.
             num_steps: Steps of an iteration.
         """
-        self._env, self._layout = env, layout
+        self._env, self._env_state, self._layout = env, env_state, layout
         self._allowed = max(LEAST_ALLOWED if share > 0.0 else 0, int(share * num_steps * env.num_envs))
         self.count = 0
         """Steps that went wrong in this iteration."""
         self.message = ""
         """What was not finite in the last one of them."""
         self._streak = torch.zeros(env.num_envs, dtype=torch.long, device=env.device)
+        # Not copied: rsl_rl, too, relies on a step leaving the observations alone that the last one returned
+        self._before = env.get_observations()
 
-    def __enter__(self) -> FiniteSteps:
-        """Take the step over."""
-        self._step = self._env.step
-        self._before = self._env.get_observations().clone()
-        self._env.step = self
-        return self
+    def before_step(self) -> None:
+        """Note the state that a dump of the next step needs."""
+        self._env_state.note_episodes()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Give the step back: the class's own shows again."""
-        del self._env.step
+    def after_step(
+        self,
+        actions: torch.Tensor,
+        obs: TensorDict,
+        rewards: torch.Tensor,
+        dones: torch.Tensor,
+        extras: dict[str, Any],
+    ) -> Step:
+        """Return what the learner may see of a step.
 
-    def __call__(self, actions: torch.Tensor) -> tuple[TensorDict, torch.Tensor, torch.Tensor, dict[str, Any]]:
-        """Step, and mend what came back; shapes as in rsl_rl's ``VecEnv.step``."""
-        state = episodes_state_dict(self._env)
-        obs, rewards, dones, extras = self._step(actions)
+        Args:
+            actions: What was done, shape [N, A].
+            obs, rewards, dones, extras: What ``env.step`` returned.
+
+        Raises:
+            BrokenSimulationError: If resets do not help, or are too many.
+        """
         done = dones.reshape(-1) > 0
         final_obs = extras.get("final_obs", {}) if bool(done.any()) else {}
-        if not _all_finite(obs, rewards, final_obs):
+        if _all_finite(obs, rewards, final_obs):
+            self._streak.zero_()
+        else:
             lost = _rows(obs) | (~torch.isfinite(rewards.reshape(-1)) & ~done)
             bad = lost | ~torch.isfinite(rewards.reshape(-1)) | (_rows(final_obs, like=lost) & done)
             if bool(bad.any()):
-                raw = {name: values.clone() for name, values in obs.items()}
-                self._judge(bad, lost, state, actions, raw, rewards)
-                obs, rewards, dones, extras = self._mend(bad, lost, obs, rewards, dones, extras, final_obs)
-        else:
-            self._streak.zero_()
-        self._before = obs.clone()
+                self._reset_and_judge(bad, lost, actions, obs.clone(), rewards)
+                obs, rewards, dones, extras = self._replace(bad, lost, obs, rewards, dones, extras, final_obs)
+        self._before = obs
         return obs, rewards, dones, extras
 
-    def _judge(
+    def _reset_and_judge(
         self,
         bad: torch.Tensor,
         lost: torch.Tensor,
-        state: dict[str, Any],
         actions: torch.Tensor,
-        raw: dict[str, torch.Tensor],
+        raw: TensorDict,
         rewards: torch.Tensor,
     ) -> None:
         """Count the environments bad [N], and reset those whose state is lost [N].
@@ -109,10 +121,10 @@ class FiniteSteps:
         self.message = self._layout.describe_not_finite(raw) or f"The reward of environment {int(ids[0])} is not finite"
         self._streak = torch.where(bad, self._streak + 1, 0)
         self.count += len(ids)
-        reason = ""
+        reason, state = "", self._env_state.noted_episodes()
         if bool(lost.any()):
             lost_ids = lost.nonzero().squeeze(-1)
-            if not _reset(self._env, lost_ids):
+            if not self._env_state.reset(lost_ids):
                 reason = "this environment cannot be reset while others go on"
             elif bool(_rows(self._env.get_observations())[lost_ids].any()):
                 reason = "a reset does not help"
@@ -132,7 +144,7 @@ class FiniteSteps:
             }
             raise BrokenSimulationError(f"{self.message}; {reason}", dump)
 
-    def _mend(
+    def _replace(
         self,
         bad: torch.Tensor,
         lost: torch.Tensor,
@@ -141,7 +153,7 @@ class FiniteSteps:
         dones: torch.Tensor,
         extras: dict[str, Any],
         final_obs: Any,
-    ) -> tuple[TensorDict, torch.Tensor, torch.Tensor, dict[str, Any]]:
+    ) -> Step:
         """Put in what the learner may see, in copies: the environment's own tensors stay."""
         fresh = self._env.get_observations()
         obs, rewards, dones = obs.clone(), rewards.clone(), dones.clone()
@@ -158,18 +170,6 @@ class FiniteSteps:
             extras["time_outs"] = extras["time_outs"].clone()
             extras["time_outs"][bad] = False
         return obs, rewards, dones, extras
-
-
-def _reset(env: Any, ids: torch.Tensor) -> bool:
-    """Start new episodes in some environments; False if this one does not offer it."""
-    base = getattr(env, "unwrapped", env)
-    if hasattr(base, "himloco_reset"):
-        base.himloco_reset(ids)
-    elif hasattr(base, "observation_manager"):
-        base.reset(env_ids=ids)
-    else:
-        return False
-    return True
 
 
 def _all_finite(obs: TensorDict, rewards: torch.Tensor, final_obs: Any) -> bool:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Signals as wishes: stop after this iteration (SIGTERM, SIGINT), or save and go on (SIGUSR1)."""
+"""Signals as requests: stop after this iteration (SIGTERM, SIGINT), or save and continue (SIGUSR1)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ STOPS = (signal.SIGTERM, signal.SIGINT)
 """What asks for a stop: a cluster that wants its machine back, and Ctrl-C."""
 SAVES = signal.SIGUSR1
 """What asks for a checkpoint."""
-ONE_WISH = 1.0
-"""Signals this close together [s] are one wish: a launcher passes on what the terminal has sent to all already."""
+REPEAT_WINDOW = 1.0
+"""Signals this close together [s] are one request: a launcher passes on what the terminal has sent to all already."""
 
 
 class StopSignals:
@@ -29,17 +29,18 @@ class StopSignals:
     exceptions nor a call that waits for another process can lose one. Outside the main thread nothing is changed.
     """
 
-    def __init__(self, aborts: Callable[[], bool] | None = None) -> None:
+    def __init__(self, raises_interrupt: Callable[[], bool] | None = None) -> None:
         """Note nothing yet.
 
         Args:
-            aborts: Tells whether a SIGINT is to raise KeyboardInterrupt as ever, as there is nobody left to agree with.
+            raises_interrupt: Tells whether a SIGINT is to raise KeyboardInterrupt as Python does by default, as other
+                processes are gone with which a stop would have to be agreed.
         """
         self.stop = 0
         """The signal that asked for a stop, or 0."""
         self.save = False
         """Whether a checkpoint is asked for."""
-        self._aborts = aborts or (lambda: False)
+        self._raises_interrupt = raises_interrupt or (lambda: False)
         self._asked_at = 0.0
         self._before: dict[int, Any] = {}
         self._pair: tuple[socket.socket, socket.socket] | None = None
@@ -82,7 +83,7 @@ class StopSignals:
 
     def _in_main_thread(self, number: int, frame: FrameType | None) -> None:
         """What Python calls between two instructions; the other thread has the signal already."""
-        if number == signal.SIGINT and self._aborts():
+        if number == signal.SIGINT and self._raises_interrupt():
             raise KeyboardInterrupt
 
     def _listen(self, end: socket.socket) -> None:
@@ -97,11 +98,11 @@ class StopSignals:
         """Take one signal."""
         if number == SAVES:
             self.save = True
-        elif number in STOPS and not self._aborts():
+        elif number in STOPS and not self._raises_interrupt():
             name = signal.Signals(number).name
             if not self.stop:
                 self.stop, self._asked_at = number, time.monotonic()
                 print(f"[INFO] {name}: stopping after this iteration; once more stops at once", flush=True)
-            elif self.waiting_for > ONE_WISH:
+            elif self.waiting_for > REPEAT_WINDOW:
                 print(f"[INFO] {name} again: stopping at once, without saving", flush=True)
                 os._exit(128 + number)

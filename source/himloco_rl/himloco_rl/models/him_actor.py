@@ -3,7 +3,7 @@
 
 """The HIM policy: the current frame, the estimated velocity and the latent in, a Gaussian over actions out.
 
-With a terrain encoder, a code of the ground goes in too. The flat input of the policy, of its normaliser and of its
+With a terrain encoder, a code of the ground goes in too. The flat input of the policy, of its normalizer and of its
 exports is then [history | scan]: H frames of the history with the oldest first, and after them the values of the scan.
 """
 
@@ -21,7 +21,7 @@ from rsl_rl.modules import HiddenState
 from rsl_rl.modules.distribution import Distribution
 from tensordict import TensorDict
 
-from .him_estimator import HIMEstimator
+from .him_estimator import HIMEstimator, split_code
 from .terrain_encoder import TerrainEncoder
 
 
@@ -61,7 +61,7 @@ class HIMActor(MLPModel):
             output_dim: Number of actions.
             hidden_dims: Hidden layers of the policy.
             activation: Activation of the policy.
-            obs_normalization: Normalise the input by running statistics (the estimator sees it normalised too).
+            obs_normalization: Normalize the input by running statistics (the estimator sees it normalized too).
             distribution_cfg: Distribution of the actions, see rsl_rl.
             history_length: Frames in the history.
             estimator_cfg: Arguments of :class:`HIMEstimator`, or its ``preset``.
@@ -83,12 +83,12 @@ class HIMActor(MLPModel):
         self._terrain_group: str | None = settings.pop("group", None)
         if settings and self._terrain_group is None:
             raise ValueError(f"actor.terrain_cfg is {terrain_cfg} and names no 'group', the observations to encode.")
-        self._history_width = history_dim = self._history_dim(obs, obs_groups, obs_set)
+        self.history_width = history_dim = self._history_dim(obs, obs_groups, obs_set)
         target_groups = obs_groups.get("estimator", ["estimator"])
         target_dim = sum(obs[group].shape[-1] for group in target_groups)
         estimator = HIMEstimator.from_cfg(history_dim, target_dim, self._estimator_cfg)
         self._feature_dim = estimator.feature_dim
-        self._frame_dim = history_dim // history_length
+        self.frame_width = history_dim // history_length
         terrain_encoder = None
         if self._terrain_group is not None:
             width = obs[self._terrain_group].shape[-1]
@@ -112,29 +112,38 @@ class HIMActor(MLPModel):
         self, obs: TensorDict, masks: torch.Tensor | None = None, hidden_state: HiddenState = None
     ) -> torch.Tensor:
         """Input of the policy's MLP, see :meth:`policy_input`."""
-        flat = super().get_latent(obs, masks, hidden_state)
-        with torch.no_grad():  # the policy sends no gradient into the estimator
-            features = self.estimator.features(self.history(flat))
-        return self.policy_input(flat, features)
+        return self.policy_input(super().get_latent(obs, masks, hidden_state))
 
     def history(self, flat: torch.Tensor) -> torch.Tensor:
-        """What the estimator reads of flat, normalised inputs, shape [N, H*F + P] -> [N, H*F]."""
-        return flat[:, : self._history_width]
+        """What the estimator reads of flat, normalized inputs, shape [N, H*F + P] -> [N, H*F]."""
+        return flat[:, : self.history_width]
 
-    def policy_input(self, flat: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+    def features(self, history: torch.Tensor) -> torch.Tensor:
+        """The estimator's [v̂, l̂] of normalized histories, shape [N, H*F] -> [N, 3 + D]."""
+        return self.estimator.features(history)
+
+    def policy_input(self, flat: torch.Tensor, features: torch.Tensor | None = None) -> torch.Tensor:
         """Input of the policy's MLP: [o_t, v̂, l̂] and the code of the terrain, if that is encoded.
 
+        Rollout, update, the exported graphs and the check of these all call it.
+
         Args:
-            flat: Normalised [history | scan], shape [N, H*F + P].
-            features: [v̂, l̂], shape [N, 3 + D].
+            flat: Normalized [history | scan], shape [N, H*F + P].
+            features: [v̂, l̂], shape [N, 3 + D], where they are known already. No gradient passes to the estimator.
 
         Returns:
             Shape [N, F + 3 + D], or with the code [N, F + 3 + D + E].
         """
-        parts = [flat[:, self._history_width - self._frame_dim : self._history_width], features]
+        if features is None:
+            features = self.features(flat[:, : self.history_width])
+        parts = [flat[:, self.history_width - self.frame_width : self.history_width], features.detach()]
         if self.terrain_encoder is not None:
-            parts.append(self.terrain_encoder(flat[:, self._history_width :]))
+            parts.append(self.terrain_encoder(flat[:, self.history_width :]))
         return torch.cat(parts, dim=-1)
+
+    def mean_actions(self, flat: torch.Tensor) -> torch.Tensor:
+        """Deterministic actions [N, A] of raw inputs [history | scan], shape [N, H*F + P], as exports give them."""
+        return self.distribution.deterministic_output(self.mlp(self.policy_input(self.obs_normalizer(flat))))
 
     def as_jit(self) -> nn.Module:
         """One fused graph [history | scan] -> actions for TorchScript."""
@@ -167,11 +176,13 @@ class HIMActor(MLPModel):
 
     def _get_latent_dim(self) -> int:
         """Width of the policy's MLP input."""
-        return self._frame_dim + self._feature_dim + self._terrain_dim
+        return self.frame_width + self._feature_dim + self._terrain_dim
 
 
 class _FusedHIMActor(nn.Module):
-    """Normaliser, encoders, policy and output of a :class:`HIMActor` in one graph."""
+    """Normalizer, encoders, policy and output of a :class:`HIMActor` in one graph."""
+
+    policy_input = HIMActor.policy_input
 
     def __init__(self, model: HIMActor) -> None:
         """Copy what inference needs; the target encoder and the prototypes stay behind."""
@@ -181,20 +192,18 @@ class _FusedHIMActor(nn.Module):
         self.terrain_encoder = copy.deepcopy(model.terrain_encoder)
         self.mlp = copy.deepcopy(model.mlp)
         self.deterministic_output = model.distribution.as_deterministic_output_module()
-        self.history_dim: int = model._history_width
-        self.frame_start: int = model._history_width - model._frame_dim
-        self.velocity_dim: int = model._feature_dim - model.estimator.latent_dim
+        self.history_width: int = model.history_width
+        self.frame_width: int = model.frame_width
+        self.latent_dim: int = model.estimator.latent_dim
+
+    def features(self, history: torch.Tensor) -> torch.Tensor:
+        """[v̂, l̂] of normalized histories, shape [N, H*F] -> [N, 3 + D]."""
+        velocity, latent = split_code(self.encoder(history), self.latent_dim)
+        return torch.cat((velocity, latent), dim=-1)
 
     def forward(self, obs: torch.Tensor) -> torch.Tensor:
         """Deterministic actions [N, A] of flat inputs [history | scan], shape [N, H*F + P]."""
-        flat = self.obs_normalizer(obs)
-        code = self.encoder(flat[:, : self.history_dim])
-        velocity = code[:, : self.velocity_dim]
-        latent = nn.functional.normalize(code[:, self.velocity_dim :], dim=-1)
-        parts = [flat[:, self.frame_start : self.history_dim], velocity, latent]
-        if self.terrain_encoder is not None:
-            parts.append(self.terrain_encoder(flat[:, self.history_dim :]))
-        return self.deterministic_output(self.mlp(torch.cat(parts, dim=-1)))
+        return self.deterministic_output(self.mlp(self.policy_input(self.obs_normalizer(obs))))
 
     @torch.jit.export
     def reset(self) -> None:

@@ -13,13 +13,15 @@ from rsl_rl.modules import MLP
 from torch import nn
 from torch.nn import functional
 
-from himloco_rl.losses.estimator_losses import AllReduce, SwapReduction, swap_loss, velocity_loss
+from himloco_rl.distributed.ranks import Ranks
+from himloco_rl.losses import SwapReduction, swap_loss, velocity_loss
+from himloco_rl.optimizers import holding, make_optimizer
 
 VELOCITY_DIM = 3
 """Base linear velocity: x, y, z."""
 
 ESTIMATOR_PRESETS: dict[str, dict[str, Any]] = {
-    # Sizes of the two public implementations (shared facts, section 1.1).
+    # Sizes of the two public implementations: HIMLoco (quadrupeds) and HomieRL (G1)
     "himloco": {"hidden_dims": [128, 64], "latent_dim": 16, "num_prototypes": 32},
     "homie": {"hidden_dims": [256, 256], "latent_dim": 32, "num_prototypes": 64},
 }
@@ -27,7 +29,10 @@ ESTIMATOR_PRESETS: dict[str, dict[str, Any]] = {
 
 
 class HIMEstimator(nn.Module):
-    """Encoder, target encoder and prototypes.
+    """Encoder, target encoder and prototypes, with an optimizer and a step of their own.
+
+    As rsl_rl's RandomNetworkDistillation it learns beside PPO, whose optimizer has no part in it:
+    :meth:`prepare_learning`, then for every minibatch :meth:`compute_loss` and :meth:`step`.
 
     Reference:
         Long et al. "Hybrid Internal Model: Learning Agile Legged Locomotion with Simulated Robot Response."
@@ -36,6 +41,8 @@ class HIMEstimator(nn.Module):
 
     prototypes: torch.Tensor
     """E, one row a prototype; unit rows after :meth:`normalize_prototypes`. Shape [K, D]."""
+    optimizer: torch.optim.Optimizer
+    """Of all of the estimator's parameters, from :meth:`prepare_learning` on."""
 
     def __init__(
         self,
@@ -63,7 +70,7 @@ class HIMEstimator(nn.Module):
             activation: Activation of both encoders.
             temperature: τ of the swapped prediction.
             sinkhorn_epsilon: ε of the codes.
-            sinkhorn_iterations: Normalisations of the codes.
+            sinkhorn_iterations: Normalizations of the codes.
             swap_reduction: "mean" over prototypes as the public codes have it, or the paper's "sum".
             velocity_loss_coef: Weight of the velocity loss.
             swap_loss_coef: Weight of the swap loss; 0 leaves its networks unevaluated.
@@ -116,9 +123,7 @@ class HIMEstimator(nn.Module):
         Returns:
             v̂ in observation units, shape [B, 3], and the unit latent z_s, shape [B, D].
         """
-        code = self.encoder(history)
-        velocity, latent = code.split([VELOCITY_DIM, self.latent_dim], dim=-1)
-        return velocity, functional.normalize(latent, dim=-1)  # z_s = z̃_s/‖z̃_s‖₂
+        return split_code(self.encoder(history), self.latent_dim)
 
     def features(self, history: torch.Tensor) -> torch.Tensor:
         """What the actor receives: [v̂, z_s], shape [B, 3 + D]."""
@@ -133,29 +138,46 @@ class HIMEstimator(nn.Module):
         """E ← E/‖E‖₂ row by row, in place and outside the graph, before every update."""
         self.prototypes.copy_(functional.normalize(self.prototypes, dim=-1))
 
-    def compute_loss(
+    def prepare_learning(
         self,
-        velocity: torch.Tensor,
-        latent: torch.Tensor,
-        next_frame: torch.Tensor,
-        velocity_target: torch.Tensor,
+        velocity: slice,
         velocity_scale: float = 1.0,
-        all_reduce: AllReduce | None = None,
+        learning_rate: float = 1.0e-3,
+        max_grad_norm: float = 10.0,
+        optimizer: str = "adam",
+        ranks: Ranks | None = None,
+    ) -> None:
+        """Say what the estimator learns, and make its optimizer.
+
+        Args:
+            velocity: Columns of the base velocity in the next frame x_{t+1}.
+            velocity_scale: Observation units per m/s.
+            learning_rate: Its own; PPO's adaptive one never touches it.
+            max_grad_norm: Gradient clip.
+            optimizer: rsl_rl's name for the optimizer's class.
+            ranks: The processes that learn together; by default this one alone.
+        """
+        self.velocity, self.velocity_scale = velocity, velocity_scale
+        self.max_grad_norm = max_grad_norm
+        self.ranks = ranks or Ranks()
+        self.optimizer = make_optimizer(optimizer, [*self.parameters()], learning_rate)
+
+    def compute_loss(
+        self, velocity: torch.Tensor, latent: torch.Tensor, next_frame: torch.Tensor
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """L = L_vel + L_swap from what :meth:`forward` returned.
 
         Args:
             velocity: v̂, shape [B, 3].
             latent: z_s, shape [B, D].
-            next_frame: Input of the target encoder, shape [B, target_dim].
-            velocity_target: Velocity in observation units, shape [B, 3].
-            velocity_scale: Observation units per m/s.
-            all_reduce: Sums over processes (multi-process runs).
+            next_frame: x_{t+1}, the input of the target encoder, which holds the velocity, shape [B, target_dim].
 
         Returns:
             The loss and the metrics of :func:`velocity_loss` and :func:`swap_loss`.
         """
-        loss_velocity, metrics = velocity_loss(velocity.float(), velocity_target, velocity_scale)
+        self.normalize_prototypes()  # E ← E/‖E‖₂
+        target_velocity = next_frame[:, self.velocity]
+        loss_velocity, metrics = velocity_loss(velocity.float(), target_velocity, self.velocity_scale)
         loss = self.velocity_loss_coef * loss_velocity
         if self.swap_loss_coef != 0.0:
             target = self.encode_target(next_frame)
@@ -169,8 +191,32 @@ class HIMEstimator(nn.Module):
                     self.sinkhorn_epsilon,
                     self.sinkhorn_iterations,
                     self.swap_reduction,
-                    all_reduce,
+                    self.ranks.sum,
                 )
             loss = loss + self.swap_loss_coef * loss_swap
             metrics |= swap_metrics
         return loss, metrics
+
+    def step(self, loss: torch.Tensor, hold_encoder: bool = False) -> torch.Tensor:
+        """Descend on what :meth:`compute_loss` returned.
+
+        Args:
+            loss: Scalar.
+            hold_encoder: Leave what the policy reads as it is.
+
+        Returns:
+            Norm of the gradient before it is clipped, scalar.
+        """
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.ranks.mean_gradients(self.parameters())
+        norm = nn.utils.clip_grad_norm_(self.parameters(), self.max_grad_norm)
+        with holding(self.encoder.parameters(), hold_encoder):
+            self.optimizer.step()
+        return norm
+
+
+def split_code(code: torch.Tensor, latent_dim: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Split the encoder's output [B, 3 + D] into v̂ [B, 3] and the unit latent z_s = z̃_s/‖z̃_s‖₂ [B, D]."""
+    velocity, latent = code.split([code.shape[-1] - latent_dim, latent_dim], dim=-1)
+    return velocity, functional.normalize(latent, dim=-1)

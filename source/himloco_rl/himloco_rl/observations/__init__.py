@@ -3,9 +3,8 @@
 
 """Names of observations and the mirror map made from them."""
 
-from .mirror_plane import FRONT_BACK, LEFT_RIGHT, PLANES, MirrorPlane
 from .observation_layout import NotFiniteError, ObservationGroup, ObservationLayout, ObservationTerm
-from .symmetry import MirrorSettings, SymmetryMap, mirror_batch
+from .symmetry import FRONT_BACK, LEFT_RIGHT, PLANES, MirrorPlane, MirrorSettings, SymmetryMap, mirror_batch
 
 __all__ = [
     "FRONT_BACK",

@@ -10,6 +10,7 @@ finished layout as its attribute ``observation_layout``.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -67,26 +68,19 @@ class ObservationGroup:
 
     def frame_slice(self, name: str) -> slice:
         """Columns of a term within one frame."""
-        start = 0
-        for term in self.terms:
-            if term.name == name:
-                return slice(start, start + term.dim)
-            start += term.dim
-        self.term(name)  # raises
-        raise AssertionError
+        term = self.term(name)
+        start = sum(before.dim for before in self.terms[: self.terms.index(term)])
+        return slice(start, start + term.dim)
 
     def columns(self) -> list[tuple[ObservationTerm, int, slice]]:
         """Every (term, frame, columns) of the flattened group, in order of the columns; frame 0 is the oldest."""
+        frames = range(self.history_length)
         if self.history_order == "time":
-            order = [(term, frame) for frame in range(self.history_length) for term in self.terms]
+            order = [(term, frame) for frame in frames for term in self.terms]
         else:
-            order = [(term, frame) for term in self.terms for frame in range(self.history_length)]
-        result: list[tuple[ObservationTerm, int, slice]] = []
-        start = 0
-        for term, frame in order:
-            result.append((term, frame, slice(start, start + term.dim)))
-            start += term.dim
-        return result
+            order = [(term, frame) for term in self.terms for frame in frames]
+        ends = itertools.accumulate(term.dim for term, _ in order)
+        return [(term, frame, slice(end - term.dim, end)) for (term, frame), end in zip(order, ends, strict=True)]
 
 
 class NotFiniteError(ValueError):
@@ -147,6 +141,9 @@ class ObservationLayout:
         Args:
             observations: Group -> [N, D].
             when: Where the values came from, for the message.
+
+        Raises:
+            NotFiniteError: Naming term, frame and environment.
         """
         message = self.describe_not_finite(observations, when)
         if message:
@@ -157,10 +154,20 @@ class ObservationLayout:
         # One wait for the device: a sum is finite exactly when no value is NaN or infinite (float32's range aside).
         if bool(torch.isfinite(torch.stack([values.sum() for values in observations.values()])).all()):
             return None
-        for name, values in observations.items():
-            if not bool(torch.isfinite(values).all()):
-                return self._describe_nonfinite(name, values, when)
-        return None
+        name = next((name for name, values in observations.items() if not bool(torch.isfinite(values).all())), None)
+        if name is None:
+            return None
+        values = observations[name]
+        bad = ~torch.isfinite(values)
+        rows = bad.any(dim=1).nonzero().squeeze(-1)
+        row, columns = int(rows[0]), self.groups[name].columns() if name in self.groups else []
+        culprits = ((term.name, frame) for term, frame, where in columns if bool(bad[row, where].any()))
+        term, frame = next(culprits, ("?", 0))
+        return (
+            f"Observation term '{term}' of group '{name}' (shape {list(values.shape)}) {when} is not finite: frame"
+            f" {frame} of environment {row}, {len(rows)} environment(s) in all; check the term's function and the"
+            " simulation of that environment (clip the term, lower gains or the time step)."
+        )
 
     def as_record(self) -> dict[str, Any]:
         """Return the layout as plain data, for a checkpoint."""
@@ -175,94 +182,71 @@ class ObservationLayout:
         }
         return cls(groups, tuple(record["action_joint_names"]))
 
-    def _describe_nonfinite(self, name: str, values: torch.Tensor, when: str) -> str:
-        """The message for :meth:`describe_not_finite`."""
-        bad = ~torch.isfinite(values)
-        row = int(bad.any(dim=1).nonzero()[0])
-        term_name, frame = "?", 0
-        if name in self.groups:
-            for term, term_frame, columns in self.groups[name].columns():
-                if bool(bad[row, columns].any()):
-                    term_name, frame = term.name, term_frame
-                    break
-        return (
-            f"Observation term '{term_name}' of group '{name}' (shape {list(values.shape)}) {when} is not finite: frame"
-            f" {frame} of environment {row}, {int(bad.any(dim=1).sum())} environment(s) in all; check the term's"
-            " function and the simulation of that environment (clip the term, lower gains or the time step)."
-        )
+
+# Reading the managers of Isaac Lab ------------------------------------------------------------------------------------
 
 
 def _read_group(base: Any, name: str) -> ObservationGroup:
     """Read one group of a manager-based environment."""
     manager = base.observation_manager
     # The manager works on a copy of the environment's configuration; only the copy has its joints and classes resolved
-    group_cfg = _get(getattr(manager, "cfg", None) or base.cfg.observations, name)
-    dims = manager.group_obs_term_dim[name]
-    group_history = _get(group_cfg, "history_length", None)
+    group_cfg = getattr(getattr(manager, "cfg", None) or base.cfg.observations, name)
+    group_history = getattr(group_cfg, "history_length", None)
     terms, lengths = [], set()
-    for term_name, term_dim in zip(manager.active_terms[name], dims, strict=True):
-        term_cfg = _get(group_cfg, term_name)
-        length = max(1, int(group_history if group_history is not None else _get(term_cfg, "history_length", 0) or 0))
-        dim, rest = divmod(int(math.prod(term_dim)), length)
+    for term_name, shape in zip(manager.active_terms[name], manager.group_obs_term_dim[name], strict=True):
+        term_cfg = getattr(group_cfg, term_name)
+        history = getattr(term_cfg, "history_length", 0) if group_history is None else group_history
+        length = max(1, int(history or 0))
+        dim, rest = divmod(int(math.prod(shape)), length)
         if rest:
             raise ValueError(
-                f"Term '{term_name}' of group '{name}' has shape {tuple(term_dim)}, not a multiple of its"
+                f"Term '{term_name}' of group '{name}' has shape {tuple(shape)}, not a multiple of its"
                 f" {length} frames; set flatten_history_dim=True."
             )
         lengths.add(length)
-        terms.append(
-            ObservationTerm(
-                term_name,
-                dim,
-                _read_scale(_get(term_cfg, "scale", None)),
-                _read_joint_names(base, term_cfg, dim),
-                _read_points(base, term_cfg),
-            )
-        )
+        scale = _read_scale(getattr(term_cfg, "scale", None))
+        joints, points = _read_joint_names(base, term_cfg, dim), _read_points(base, term_cfg)
+        terms.append(ObservationTerm(term_name, dim, scale, joints, points))
     if len(lengths) > 1:
         raise ValueError(
             f"The terms of group '{name}' have different history lengths {sorted(lengths)}; set history_length on the"
             " group instead."
         )
-    order = "time" if _get(group_cfg, "history_order", "term") == "time" else "term"
+    order = "time" if getattr(group_cfg, "history_order", "term") == "time" else "term"
     return ObservationGroup(name, tuple(terms), lengths.pop(), order)
 
 
 def _read_scale(scale: Any) -> float | tuple[float, ...]:
     """A term's scale as numbers; none is 1."""
-    if scale is None:
-        return 1.0
-    if isinstance(scale, torch.Tensor):
-        scale = scale.tolist()
-    return tuple(float(value) for value in scale) if isinstance(scale, list | tuple) else float(scale)
+    values = scale.tolist() if isinstance(scale, torch.Tensor) else 1.0 if scale is None else scale
+    return tuple(float(value) for value in values) if isinstance(values, list | tuple) else float(values)
 
 
 def _read_joint_names(base: Any, term_cfg: Any, dim: int) -> tuple[str, ...] | None:
     """The joints that a term reads, in the order of its values; None where that is not certain."""
-    asset_cfg = (_get(term_cfg, "params", None) or {}).get("asset_cfg")
+    asset_cfg = (getattr(term_cfg, "params", None) or {}).get("asset_cfg")
     try:
-        robot = tuple(base.scene[_get(asset_cfg, "name", "robot")].joint_names)
+        robot = tuple(base.scene[getattr(asset_cfg, "name", "robot")].joint_names)
     except (AttributeError, KeyError):
         robot = ()
-    ids = _get(asset_cfg, "joint_ids", slice(None))
-    asked = _get(asset_cfg, "joint_names", None)
+    ids, asked = getattr(asset_cfg, "joint_ids", slice(None)), getattr(asset_cfg, "joint_names", None)
     if not isinstance(ids, slice):  # resolved: these joints of the robot, in this order
         names = tuple(robot[int(i)] for i in ids)
     elif asked is None or tuple(asked) == robot:
         names = robot
     else:  # not resolved: certain only for full names whose order is kept
-        certain = _get(asset_cfg, "preserve_order", False) and all(name in robot for name in asked)
+        certain = getattr(asset_cfg, "preserve_order", False) and all(name in robot for name in asked)
         names = tuple(asked) if certain else ()
     return names if len(names) == dim else None
 
 
 def _read_points(base: Any, term_cfg: Any) -> tuple[tuple[float, float], ...] | None:
     """Where a term's values are measured, (x, y) in the robot's frame [m]: the term's own ``points``, or its rays."""
-    function = _get(term_cfg, "func", None)
+    function = getattr(term_cfg, "func", None)
     points = getattr(function, "points", getattr(function, "_points", None))
-    sensor_cfg = (_get(term_cfg, "params", None) or {}).get("sensor_cfg")
+    sensor_cfg = (getattr(term_cfg, "params", None) or {}).get("sensor_cfg")
     if points is None and sensor_cfg is not None:
-        pattern = _get(_get(base.scene[_get(sensor_cfg, "name")], "cfg", None), "pattern_cfg", None)
+        pattern = getattr(base.scene[sensor_cfg.name].cfg, "pattern_cfg", None)
         points = None if pattern is None else pattern.func(pattern, "cpu")[0]
     return None if points is None else tuple((float(x), float(y)) for x, y in points[:, :2].tolist())
 
@@ -289,12 +273,3 @@ def _joint_ranges(base: Any) -> dict[str, tuple[float, float]]:
         return {name: (row[0], row[1]) for name, row in zip(robot.joint_names, rows, strict=True)}
     except (AttributeError, KeyError, TypeError):
         return {}
-
-
-def _get(owner: Any, key: str, *default: Any) -> Any:
-    """Attribute or item, as configurations come as objects or as dictionaries."""
-    if owner is None:
-        return default[0]
-    if isinstance(owner, dict):
-        return owner[key] if not default else owner.get(key, default[0])
-    return getattr(owner, key, *default)

@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from tensordict import TensorDict
 
-from .mirror_plane import LEFT_RIGHT, PLANES, MirrorPlane
 from .observation_layout import ObservationLayout, ObservationTerm
 
 RANGE_TOLERANCE = 0.05
@@ -56,6 +55,67 @@ JOINT_AXES: dict[str, str] = {
 """Axis a joint turns about, by the first pattern found in its name."""
 
 
+@dataclass(frozen=True)
+class MirrorPlane:
+    """A plane through the middle of a robot."""
+
+    name: str
+    vector_signs: dict[str, tuple[float, ...]]
+    """Signs of the kinds of terms that have fixed components."""
+    axis_signs: dict[str, float]
+    """Sign of an angle by the axis it turns about: an angle is a pseudovector's component."""
+    sides: tuple[tuple[str, str, str], ...]
+    """(Pattern of the side within a name, one side, other side)."""
+    point_signs: tuple[float, float]
+    """Signs of a point's x and y."""
+
+    def partner(self, name: str) -> str:
+        """The name on the other side; the name itself if it has no side."""
+        for pattern, one, other in self.sides:
+            if re.search(pattern, name):
+                return re.sub(pattern, lambda match: other if match[1] == one else one, name, count=1)  # noqa: B023
+        return name
+
+
+LEFT_RIGHT = MirrorPlane(
+    "left-right",
+    {
+        "vector": (1.0, -1.0, 1.0),  # a reflection flips the component along its normal, y
+        "pseudovector": (-1.0, 1.0, -1.0),  # and the other two of an angular velocity or torque
+        "twist_command": (1.0, -1.0, -1.0),  # (v_x, v_y, ω_z)
+    },
+    {"x": -1.0, "y": 1.0, "z": -1.0},
+    (
+        (r"^(FL|FR)(?=_)", "FL", "FR"),
+        (r"^(RL|RR)(?=_)", "RL", "RR"),
+        (r"^(LF|RF)(?=_)", "LF", "RF"),
+        (r"^(LH|RH)(?=_)", "LH", "RH"),
+        (r"^(L|R)(?=_)", "L", "R"),
+        (r"(?:(?<=_)|^)(left|right)(?=_|$)", "left", "right"),
+    ),
+    (1.0, -1.0),
+)
+"""The sagittal (x-z) plane: y -> -y."""
+
+FRONT_BACK = MirrorPlane(
+    "front-back",
+    {"vector": (-1.0, 1.0, 1.0), "pseudovector": (1.0, -1.0, -1.0), "twist_command": (-1.0, 1.0, -1.0)},
+    {"x": 1.0, "y": -1.0, "z": -1.0},
+    (
+        (r"^(FL|RL)(?=_)", "FL", "RL"),
+        (r"^(FR|RR)(?=_)", "FR", "RR"),
+        (r"^(LF|LH)(?=_)", "LF", "LH"),
+        (r"^(RF|RH)(?=_)", "RF", "RH"),
+        (r"(?:(?<=_)|^)(front|rear)(?=_|$)", "front", "rear"),
+    ),
+    (-1.0, 1.0),
+)
+"""The y-z plane: x -> -x. Few robots allow it: their knees would have to bend towards each other."""
+
+PLANES = {plane.name: plane for plane in (LEFT_RIGHT, FRONT_BACK)}
+"""Planes by name."""
+
+
 @dataclass
 class MirrorSettings:
     """What the mirror map is used for (algorithm.symmetry_cfg)."""
@@ -63,7 +123,7 @@ class MirrorSettings:
     use_data_augmentation: bool = False
     """Policy and value also learn from the mirror image of every executed transition."""
     use_mirror_loss: bool = False
-    """Penalise actor and critic for disagreeing with their mirror images."""
+    """Penalize actor and critic for disagreeing with their mirror images."""
     mirror_loss_coeff: float = 0.5
     """Weight of the actor's mirror loss."""
     value_mirror_loss_coeff: float = 0.5
@@ -75,7 +135,7 @@ class MirrorSettings:
     joint_axes: dict[str, str] = field(default_factory=dict)
     """Additions to :data:`JOINT_AXES`, looked at first."""
     plane: str = LEFT_RIGHT.name
-    """Which of :data:`.mirror_plane.PLANES`; a robot that is not symmetric about it is refused."""
+    """Which of :data:`PLANES`; a robot that is not symmetric about it is refused."""
 
     @classmethod
     def from_cfg(cls, cfg: Mapping[str, Any] | None) -> MirrorSettings:
@@ -287,7 +347,7 @@ def _mirror_points(term: ObservationTerm, where: str, plane: MirrorPlane) -> lis
     nearest, index = distances.min(dim=1)
     if float(nearest.max()) > 1.0e-4:  # [m]
         worst = int(nearest.argmax())
-        raise ValueError(f"The {where} has no point opposite to {term.points[worst]} m; centre its grid.")
+        raise ValueError(f"The {where} has no point opposite to {term.points[worst]} m; center its grid.")
     return [(int(i), 1.0) for i in index]
 
 

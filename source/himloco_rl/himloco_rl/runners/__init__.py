@@ -3,12 +3,10 @@
 
 """Runners."""
 
-from himloco_rl.sim_state.environment_state import environment_state_dict, load_environment_state_dict
-
+from .environment_state import EnvironmentState
 from .him_on_policy_runner import HIMOnPolicyRunner
 
 __all__ = [
+    "EnvironmentState",
     "HIMOnPolicyRunner",
-    "environment_state_dict",
-    "load_environment_state_dict",
 ]

@@ -5,20 +5,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import os
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rsl_rl.utils.log_writer import LogWriter
+from rsl_rl.utils.wandb_log_writer import WandbLogWriter
 from tensorboard.compat.proto import event_pb2
+
+from himloco_rl.checkpoints.files import write_atomically
 
 _EVENT: Any = event_pb2.Event  # pyright: ignore[reportAttributeAccessIssue]
 _HEADER, _CHECKSUM = struct.Struct("<Q4x"), 4
 """A record's length and its checksum, and the checksum that follows the record, as TensorFlow writes them."""
-_OVER_SECONDS = "/time"
+OVER_SECONDS = "/time"
 """End of the tags whose steps are seconds, not iterations."""
 
 
@@ -31,12 +31,13 @@ def cut_curves(folder: str | Path, iteration: int) -> None:
         folder: The run's folder.
         iteration: The last one that stays.
     """
+    for left in Path(folder).glob("events.out.tfevents.*.tmp"):  # by a process that was killed while it did this
+        left.unlink(missing_ok=True)
     for path in sorted(Path(folder).glob("events.out.tfevents.*")):
-        end = _end_of(path.read_bytes(), iteration)
+        data = path.read_bytes()
+        end = _end_of(data, iteration)
         if end is not None:
-            beside = path.with_name(f"cut.{os.getpid()}.tmp")
-            beside.write_bytes(path.read_bytes()[:end])
-            os.replace(beside, path)
+            write_atomically(path, data[:end])
 
 
 def _end_of(data: bytes, iteration: int) -> int | None:
@@ -52,56 +53,64 @@ def _end_of(data: bytes, iteration: int) -> int | None:
         except Exception:  # protobuf's own errors differ from build to build
             return start
         late = event.step > iteration
-        if late and any(not value.tag.endswith(_OVER_SECONDS) for value in event.summary.value):
+        if late and any(not value.tag.endswith(OVER_SECONDS) for value in event.summary.value):
             return start
         start = body + length + _CHECKSUM
     return None
 
 
-class TolerantWriter:
-    """Lets a log writer fail: says so once, goes on without it, and tries again with a new one."""
+class TolerantWriter(LogWriter):
+    """Passes on to a log writer, which may fail: says so once, and leaves it alone from then on.
 
-    METHODS = ("add_scalar", "save_model", "save_file", "save_video", "store_config", "stop", "flush")
-    """What may fail: a file on a full disk, a service behind a broken network."""
+    What may fail is a file on a full disk, or a service behind a broken network.
+    """
 
-    def __init__(self) -> None:
-        """Nothing has failed."""
-        self.failure: str | None = None
-        """Why nothing is logged at present, or None."""
-
-    def protect(self, writer: Any) -> Any:
-        """Return the writer, whose methods no longer raise.
-
-        It stays an object of its own class, which rsl_rl asks for.
+    def __init__(self, writer: Any) -> None:
+        """Take a writer that has not failed yet.
 
         Args:
             writer: TensorBoard's, or one of rsl_rl's.
         """
-        for name in self.METHODS:
-            method = getattr(writer, name, None)
-            if method is not None:
-                setattr(writer, name, functools.partial(self._call, method))
-        return writer
+        self.writer = writer
+        self.failure: str | None = None
+        """Why nothing is logged any more, or None."""
 
-    def reopen(self, make: Callable[[], Any]) -> Any | None:
-        """Return a new writer in place of one that failed, or None if it cannot be had yet.
+    def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> None:
+        """Write a value; curves over seconds go nowhere in W&B, where steps must not fall."""
+        if not (isinstance(self.writer, WandbLogWriter) and tag.endswith(OVER_SECONDS)):
+            self._call("add_scalar", tag, scalar_value, global_step)
 
-        Args:
-            make: Makes one.
-        """
-        with contextlib.suppress(Exception):
-            writer = make()
-            self.failure = None
-            print("[INFO] Curves are written again", flush=True)
-            return self.protect(writer)
-        return None
+    def store_config(self, env_cfg: dict | object, train_cfg: dict) -> None:
+        """Pass both configurations on."""
+        self._call("store_config", env_cfg, train_cfg)
 
-    def _call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call a method unless the writer has failed before."""
-        if self.failure is None:
-            try:
-                return method(*args, **kwargs)
-            except Exception as error:  # a service's client may raise anything
-                self.failure = f"{error or type(error).__name__}"
-                print(f"[WARNING] Curves are not written ({self.failure}); the training goes on", flush=True)
-        return None
+    def save_model(self, model_path: str, it: int) -> None:
+        """Pass a checkpoint on."""
+        self._call("save_model", model_path, it)
+
+    def save_file(self, path: str) -> None:
+        """Pass a file on."""
+        self._call("save_file", path)
+
+    def save_video(self, video: Path, it: int) -> None:
+        """Pass a video on."""
+        self._call("save_video", video, it)
+
+    def flush(self) -> None:
+        """Bring to the disk what TensorBoard keeps in memory."""
+        self._call("flush")
+
+    def stop(self) -> None:
+        """End the log; TensorBoard's files need no end."""
+        self._call("stop")
+
+    def _call(self, method: str, *args: Any) -> None:
+        """Call a method that the writer has, unless it has failed before."""
+        call = getattr(self.writer, method, None)
+        if call is None or self.failure is not None:
+            return
+        try:
+            call(*args)
+        except Exception as error:  # a service's client may raise anything
+            self.failure = f"{error or type(error).__name__}"
+            print(f"[WARNING] Curves are not written ({self.failure}); the training goes on", flush=True)

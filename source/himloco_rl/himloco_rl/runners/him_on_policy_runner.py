@@ -1,68 +1,74 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Runner of HIM: rsl_rl's, with whole checkpoints, runs that continue, and one line per iteration."""
+"""Runner of HIM: a loop like rsl_rl's, with whole checkpoints, runs that continue, and requests by signals."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from rsl_rl.env import VecEnv
+from rsl_rl.runners import OnPolicyRunner
+from rsl_rl.utils import check_nan, resolve_callable
+from tensordict import TensorDict
 
 from himloco_rl.algorithms import HIMPPO
-from himloco_rl.checkpoints.contents import require_sound
-from himloco_rl.checkpoints.files import read_checkpoint, require_parts, thin, write_checkpoint
+from himloco_rl.checkpoints.contents import require_finite, require_plain, require_sound
+from himloco_rl.checkpoints.files import read_checkpoint, remove_old, require_parts, write_checkpoint
 from himloco_rl.checkpoints.random_state import load_random_state_dict, random_state_dict, versions
 from himloco_rl.distributed import LostRankError
+from himloco_rl.distributed.process_group import join
+from himloco_rl.distributed.ranks import lost_rank_errors
 from himloco_rl.guards.finite_steps import BrokenSimulationError, FiniteSteps
 from himloco_rl.guards.learning_guards import DivergedError, GuardSettings, LearningGuards
 from himloco_rl.guards.stop_signals import StopSignals
 from himloco_rl.observations import NotFiniteError
-from himloco_rl.sim_state.environment_state import environment_state_dict, load_environment_state_dict, require_plain
 
-from .cpu_threads import one_thread_but_for
+from .environment_state import EnvironmentState
 from .progress_logger import ProgressLogger
-from .rank_runner import RankRunner
 
 GRACE = 10.0
 """Seconds that an iteration may take to its end after a stop was asked for; its rollout is given up after them."""
 
 
-class TrainingStopped(Exception):  # noqa: N818 - no error: somebody wanted it
-    """Leaves rsl_rl's loop."""
+class HIMOnPolicyRunner(OnPolicyRunner):
+    """rsl_rl's runner for :class:`himloco_rl.algorithms.HIMPPO`, with a loop of its own that survives long runs.
 
+    Beyond rsl_rl's keys, the configuration may hold
 
-class HIMOnPolicyRunner(RankRunner):
-    """rsl_rl's runner for :class:`himloco_rl.algorithms.HIMPPO`, which survives what happens to long runs.
-
-    Beyond rsl_rl's keys, the configuration may hold ``console`` ("line", the default, or "block" for rsl_rl's),
-    ``keep_checkpoints`` and ``keep_every`` (see :func:`.checkpoint_files.thin`), ``not_finite_share`` (see
-    :mod:`.finite_steps`; 0.01) and ``guards`` (see :class:`.learning_guards.GuardSettings`).
+    - ``environment_state``: subclass of :class:`.EnvironmentState`, or "package.module:Class", that saves and restores
+      the environment; by default one that leaves it to the environment;
+    - ``console``: "line", the default, or "block" for rsl_rl's;
+    - ``keep_checkpoints`` and ``keep_every``: see :func:`himloco_rl.checkpoints.files.remove_old`;
+    - ``not_finite_share``: see :class:`himloco_rl.guards.finite_steps.FiniteSteps`; 0.01;
+    - ``guards``: see :class:`himloco_rl.guards.learning_guards.GuardSettings`.
 
     A checkpoint holds the models, both optimizers and learning rates, the iteration, total steps and time, the random
-    states, the environment's curricula (see :mod:`.environment_state`), the layout of the observations and versions.
+    states, the state of the environment, the layout of the observations and versions.
 
-    SIGTERM and SIGINT end :meth:`learn` after the iteration, with a checkpoint; SIGUSR1 asks for one and goes on. With
-    several processes a signal to any of them counts for all.
+    SIGTERM and SIGINT end :meth:`learn` after the iteration, with a checkpoint; SIGUSR1 asks for one and continues.
+    With several processes (torchrun), on GPUs or CPUs, a signal to any of them counts for all.
     """
 
     alg: HIMPPO
     logger: ProgressLogger
+    last_iteration: int | None = None
+    """The last one that was completed, here or in the run that was loaded."""
+    last_saved: Path | None = None
+    """The newest checkpoint that this runner wrote or read."""
+    stopped_by: int = 0
+    """The signal that ended :meth:`learn`, or 0 if it came to its end."""
+    interrupt_raises: Callable[[], bool] | None = None
+    """Tells whether SIGINT is to raise KeyboardInterrupt at once, as agreeing on a stop would need lost processes."""
 
-    def __init__(
-        self,
-        env: VecEnv,
-        train_cfg: dict[str, Any],
-        log_dir: str | None = None,
-        device: str = "cpu",
-        env_state_dict: Callable[[VecEnv], dict[str, Any]] = environment_state_dict,
-        load_env_state_dict: Callable[[VecEnv, dict[str, Any]], None] = load_environment_state_dict,
-    ) -> None:
+    def __init__(self, env: VecEnv, train_cfg: dict[str, Any], log_dir: str | None = None, device: str = "cpu") -> None:
         """Construct the runner.
 
         Args:
@@ -70,8 +76,6 @@ class HIMOnPolicyRunner(RankRunner):
             train_cfg: Configuration, see :mod:`himloco_rl.algorithms.him_setup`; completed in place.
             log_dir: Where logs and checkpoints go; None writes nothing.
             device: Where to learn.
-            env_state_dict: Returns what a checkpoint keeps of the environment.
-            load_env_state_dict: Restores it.
         """
         console = train_cfg.get("console", "line")
         if console not in ("line", "block"):
@@ -80,23 +84,19 @@ class HIMOnPolicyRunner(RankRunner):
             if train_cfg.get(name) is not None and train_cfg[name] < 1:
                 raise ValueError(f"{name} is {train_cfg[name]}; it must be at least 1, or None.")
         self._guards = LearningGuards(GuardSettings.from_cfg(train_cfg.get("guards")))
-        # HIMPPO looks for NaN itself and names the term, where rsl_rl's check names the group
-        if train_cfg["algorithm"].get("check_finite", True):
-            train_cfg["check_for_nan"] = False
         super().__init__(env, train_cfg, log_dir, device)
-        self._env_state_dict, self._load_env_state_dict = env_state_dict, load_env_state_dict
-        self.stopped_by = 0
-        """The signal that ended :meth:`learn`, or 0 if it came to its end."""
-        self.aborts: Callable[[], bool] | None = None
-        """Tells whether SIGINT is to raise KeyboardInterrupt as ever: agreeing on a stop needs all processes."""
+        self.alg.checks_steps = False  # FiniteSteps does
+        self.env_state: EnvironmentState = resolve_callable(train_cfg.get("environment_state") or EnvironmentState)(env)
+        """Saves and restores the environment."""
         self.made_with: dict[str, Any] = versions()
         """What else a checkpoint says about its origin: numbers and strings."""
         self._total_it = 0
         self._is_learning = False
         self._save_error: OSError | None = None
-        self._sound_state: dict[str, Any] = {}
-        self._steps: FiniteSteps | None = None
+        self._sound_episodes: dict[str, Any] | None = None
+        self._secured: int | None = None
         self._signals = StopSignals()
+        self._steps = self._finite_steps()
         self.logger = ProgressLogger(
             log_dir=log_dir,
             cfg=self.cfg,
@@ -108,10 +108,15 @@ class HIMOnPolicyRunner(RankRunner):
             device=device,
             block=console == "block",
         )
-        self.logger.after_iteration, self.logger.after_step = self._after_iteration, self._after_step
+
+    # Learning --------------------------------------------------------------------------------------------------------
 
     def learn(self, num_learning_iterations: int, init_at_random_ep_len: bool = False) -> None:
-        """Run the learning loop; a further call, or one after :meth:`load`, goes on with the next iteration.
+        """Run the learning loop; a further call, or one after :meth:`load`, continues with the next iteration.
+
+        Args:
+            num_learning_iterations: How many; the first process's number counts for all.
+            init_at_random_ep_len: Begin with episodes of random age, unless those of a checkpoint continue.
 
         Raises:
             NotFiniteError: If the simulation or the learning is broken; the message names the last good checkpoint.
@@ -121,101 +126,173 @@ class HIMOnPolicyRunner(RankRunner):
         """
         if num_learning_iterations < 1:
             raise ValueError(f"num_learning_iterations is {num_learning_iterations}; it must be at least 1.")
+        all_threads = torch.get_num_threads()
+        self._signals = StopSignals(self.interrupt_raises)
+        with self._signals, self._explained_errors(), cpu_threads(1, self.device):
+            start_it, total_it = self._start(num_learning_iterations, init_at_random_ep_len)
+            obs = self.env.get_observations().to(self.device)
+            for it in range(start_it, total_it):
+                start = time.time()
+                with torch.inference_mode():
+                    obs = self._collect(obs)
+                    collected = time.time()
+                    if obs is None:  # the rollout was given up
+                        self.stopped_by = self._signals.stop
+                        break
+                    self.alg.compute_returns(obs)
+                with cpu_threads(all_threads, self.device):
+                    losses = self.alg.update()
+                self.current_learning_iteration = self.last_iteration = it
+                self.logger.log(
+                    it,
+                    start_it,
+                    total_it,
+                    collect_time=collected - start,
+                    learn_time=time.time() - collected,
+                    loss_dict=losses,
+                    learning_rate=self.alg.learning_rate,
+                    action_std=self.alg.get_policy().output_std,
+                )
+                stop, save = self._agree(it, losses)
+                if stop and it + 1 < total_it:
+                    self.stopped_by = stop
+                    break
+                if self.logger.writer is not None and (save or it % self.cfg["save_interval"] == 0):
+                    self._save_in_log_dir()
+                    if save and self._save_error is None:
+                        print(f"[INFO] SIGUSR1: saved {self.last_saved}", flush=True)
+            self._finish()
+
+    def _start(self, num_iterations: int, init_at_random_ep_len: bool) -> tuple[int, int]:
+        """Get everything ready for :meth:`learn`; return its first iteration, and the one that it ends before."""
         if self.last_iteration is not None:
             self.current_learning_iteration = self.last_iteration + 1
-        num_learning_iterations = self.of_first(num_learning_iterations)
-        self._total_it = self.current_learning_iteration + num_learning_iterations
-        self.stopped_by, self._sound_state = 0, {}
-        self._signals = StopSignals(self.aborts)
-        share = self.cfg.get("not_finite_share", 0.01)
-        self._steps = FiniteSteps(self.env, self.alg.layout, share, self.cfg["num_steps_per_env"])
-        random_lengths = init_at_random_ep_len and not self.logger.continues_episodes
-        self._save_error, self._is_learning = None, True
-        with self._signals, one_thread_but_for(self.alg, "update", self.device):
-            try:
-                with self._steps if self.alg.check_finite else contextlib.nullcontext():
-                    super().learn(num_learning_iterations, random_lengths)
-            except TrainingStopped:
-                self._stop()
-            except (NotFiniteError, DivergedError, LostRankError) as error:
-                if isinstance(error, LostRankError):
-                    self.alg.storage.clear()  # half a rollout, maybe
-                    self.rescue()
-                self._explain(error)
-                raise
-            finally:
-                self._is_learning = False
-        if self._save_error is not None:
-            raise self._save_error
+        start_it = self.current_learning_iteration
+        self._total_it = start_it + self.of_first(num_iterations)
+        self.stopped_by, self._sound_episodes, self._save_error = 0, None, None
+        if init_at_random_ep_len and not self.logger.continues_episodes:
+            ages = torch.randint_like(self.env.episode_length_buf, high=int(self.env.max_episode_length))
+            self.env.episode_length_buf = ages
+        self._steps = self._finite_steps()
+        self.alg.train_mode()
+        if self.is_distributed:
+            print(f"Synchronizing parameters for rank {self.gpu_global_rank}...")
+            with lost_rank_errors():
+                self.alg.broadcast_parameters()
+        self.logger.init_logging_writer()
+        return start_it, self._total_it
 
-    def _after_iteration(self, it: int, total_it: int, losses: dict[str, float]) -> None:
-        """Look for what has gone wrong and for wishes; all processes come to the same answer."""
-        self.last_iteration = it
-        assert self._steps is not None
+    def _collect(self, obs: TensorDict) -> TensorDict | None:
+        """Fill the storage by T steps of the policy.
+
+        Args:
+            obs: Observations to begin with, group -> [N, D].
+
+        Returns:
+            Observations after the last step; None if a signal asked for a stop and the rollout takes too long.
+        """
+        for _ in range(self.cfg["num_steps_per_env"]):
+            actions = self.alg.act(obs).to(self.env.device)
+            if self.alg.check_finite:
+                self._steps.before_step()
+                step = self._steps.after_step(actions, *self.env.step(actions))
+            else:
+                step = self.env.step(actions)
+                if self.cfg.get("check_for_nan", True):
+                    check_nan(*step[:3])
+            obs, rewards, dones = (values.to(self.device) for values in step[:3])
+            extras = step[3]
+            self.alg.process_env_step(obs, rewards, dones, extras)
+            self.logger.process_env_step(rewards, dones, extras)
+            if self._signals.waiting_for > GRACE:
+                if not self.is_distributed:
+                    return None
+                self.save_last_iteration()  # the others wait for this process; but whoever kills it finds that
+        return obs
+
+    def _agree(self, it: int, losses: dict[str, float]) -> tuple[int, bool]:
+        """Look for what has gone wrong and for signals; all processes come to the same answer.
+
+        Returns:
+            The signal that asks for a stop, or 0, and whether a checkpoint is asked for.
+
+        Raises:
+            DivergedError: If a guard was told to stop.
+        """
         noise = getattr(self.alg.actor.distribution, "std_param", None)  # where it is clamped, it can go negative
         diverged = self._guards.report(it, losses, noise, self._steps, self.logger.writer)
-        stop, save, diverged = self.largest(self._signals.stop, int(self._signals.save), int(diverged))
+        stop, save, diverged = self.alg.ranks.largest(self._signals.stop, int(self._signals.save), int(diverged))
         if diverged:
             raise DivergedError("; ".join(self._guards.tripped.values()) or "another process has diverged")
-        if stop and it + 1 < total_it:
-            self.stopped_by = stop
-            raise TrainingStopped
         if save:
             self._signals.save = False
-            if self.logger.writer is not None:
-                path = self._save_in_log_dir()
-                if self._save_error is None:
-                    print(f"[INFO] SIGUSR1: saved {path}", flush=True)
+        return stop, bool(save)
 
-    def _after_step(self) -> None:
-        """Give up a rollout that takes too long to wait for.
-
-        With others it must go on, as they would wait for this process; but whoever kills it finds what it has learnt.
-        """
-        if self._signals.waiting_for > GRACE:
-            if self.is_distributed:
-                self.rescue()
-                return
-            self.stopped_by = self._signals.stop
-            raise TrainingStopped
-
-    def _explain(self, error: NotFiniteError | DivergedError | LostRankError) -> None:
-        """Add to an error where the last good checkpoint is, and what a broken simulation leaves behind."""
-        folder = self.logger.log_dir
-        if folder is None:
-            return
-        notes = [str(error)]
-        if isinstance(error, BrokenSimulationError):  # the networks are as good as after the last iteration
-            self.alg.storage.clear()
-            if self.logger.writer is not None and self.last_iteration is not None:
-                state = error.dump["state"]  # of before the step: what the robots are now must not be resumed
-                self._sound_state = state if "custom" in state else {"episodes": state, "memory": {}}
-                self._save_in_log_dir()
-            now = 0 if self.last_iteration is None else self.last_iteration + 1
-            dump = Path(folder) / f"not_finite_{now}.pt"
-            origin = {"iteration": now, "made_with": self.made_with, "layout": self.alg.layout.as_record()}
-            try:
-                write_checkpoint(dump, error.dump | origin)
-                notes.append(f"{dump} holds the step, for himloco_rl.runners.replay() and scripts/replay.py")
-            except OSError as reason:
-                notes.append(f"the step could not be written to {dump} ({reason.strerror})")
-        good = self.last_saved
-        if not self.logger.disable_logs:  # only the first process writes any
-            notes.append("no checkpoint was saved yet" if good is None else f"the last good checkpoint is {good}")
-        error.args = ("; ".join(notes),)
-
-    def _stop(self) -> None:
-        """Save what the last complete iteration learnt."""
-        self._is_learning = False  # a checkpoint that cannot be written is an error now
-        self.alg.storage.clear()  # half a rollout, maybe
-        name = signal.Signals(self.stopped_by).name
+    def _finish(self) -> None:
+        """Save what was learnt last, and end the log."""
+        name = signal.Signals(self.stopped_by).name if self.stopped_by else ""
+        if self.stopped_by:
+            self._is_learning = False  # a checkpoint that cannot be written is an error now
+            self.alg.storage.clear()  # half a rollout, maybe
         if self.logger.writer is not None:
             if self.last_iteration is None:
                 print(f"[INFO] {name}: no iteration was completed, nothing to save", flush=True)
             else:
-                print(f"[INFO] {name}: saved {self._save_in_log_dir()}", flush=True)
+                if self.last_saved != self._path_of_last():
+                    self._save_in_log_dir()
+                if name:
+                    print(f"[INFO] {name}: saved {self.last_saved}", flush=True)
             self.logger.stop_logging_writer()
-        self.wait_for_all()  # nobody ends before what all have learnt is on the disk
+        if self.stopped_by:
+            self.alg.ranks.wait_for_all()  # nobody ends before what all have learnt is on the disk
+        if self._save_error is not None:
+            raise self._save_error
+
+    def _finite_steps(self) -> FiniteSteps:
+        """What looks at the steps of a call of :meth:`learn`."""
+        share = self.cfg.get("not_finite_share", 0.01)
+        return FiniteSteps(self.env, self.env_state, self.alg.layout, share, self.cfg["num_steps_per_env"])
+
+    @contextlib.contextmanager
+    def _explained_errors(self) -> Iterator[None]:
+        """Let errors of a training say where its last good checkpoint is, and save what can be saved."""
+        self._is_learning = True
+        try:
+            yield
+        except (NotFiniteError, DivergedError, LostRankError) as error:
+            notes = [str(error)]
+            if isinstance(error, LostRankError):
+                self.alg.storage.clear()  # half a rollout, maybe
+                self.save_last_iteration()
+            if self.logger.log_dir is not None:
+                if isinstance(error, BrokenSimulationError):
+                    notes.append(self._dump_step(error))
+                if not self.logger.disable_logs:  # only the first process writes any
+                    good = f"the last good checkpoint is {self.last_saved}"
+                    notes.append("no checkpoint was saved yet" if self.last_saved is None else good)
+            error.args = ("; ".join(notes),)
+            raise
+        finally:
+            self._is_learning = False
+
+    def _dump_step(self, error: BrokenSimulationError) -> str:
+        """Save the networks, which are as good as after the last iteration, and the broken step; say where it is."""
+        self.alg.storage.clear()
+        if self.logger.writer is not None and self.last_iteration is not None:
+            self._sound_episodes = error.dump[
+                "state"
+            ]  # of before the step: what the robots are now must not be resumed
+            self._save_in_log_dir()
+        iteration = 0 if self.last_iteration is None else self.last_iteration + 1
+        path = Path(str(self.logger.log_dir)) / f"not_finite_{iteration}.pt"
+        origin = {"iteration": iteration, "made_with": self.made_with, "layout": self.alg.layout.as_record()}
+        try:
+            write_checkpoint(path, error.dump | origin)
+        except OSError as reason:
+            return f"the step could not be written to {path} ({reason.strerror})"
+        return f"{path} holds the step, for scripts/replay.py"
+
+    # Checkpoints -----------------------------------------------------------------------------------------------------
 
     def save(self, path: str, infos: dict | None = None) -> None:
         """Write a checkpoint, whole or not at all; in the middle of a training one that fails is a warning only.
@@ -234,22 +311,15 @@ class HIMOnPolicyRunner(RankRunner):
             "iter": iteration,
             "infos": infos,
             "logger_state": self.logger.state_dict(),
-            "environment_state": self._env_state_dict(self.env) | self._sound_state,
+            "environment_state": self.env_state.state_dict(self._sound_episodes),
             "random_state": random_state_dict(),
             "layout": self.alg.layout.as_record(),
             "total_iterations": self._total_it,
             "made_with": self.made_with,
         }
         require_plain(checkpoint)
-        for part in ("actor_state_dict", "critic_state_dict"):
-            for name, values in checkpoint[part].items():
-                if not bool(torch.isfinite(values).all()):
-                    raise NotFiniteError(
-                        f"{part}['{name}'] is not finite after iteration {iteration}: {path} not saved"
-                    )
-        flush = getattr(self.logger.writer, "flush", None)
-        if flush is not None:
-            flush()  # a run that is killed and resumed has no gap in its curves
+        require_finite(path, checkpoint)
+        self.logger.flush()
         try:
             write_checkpoint(path, checkpoint)
         except OSError as error:
@@ -262,15 +332,26 @@ class HIMOnPolicyRunner(RankRunner):
             return
         self._save_error, self.last_saved = None, Path(path)
         if self.logger.log_dir is not None and Path(path).parent == Path(self.logger.log_dir):
-            thin(self.logger.log_dir, self.cfg.get("keep_checkpoints"), self.cfg.get("keep_every"))
+            remove_old(self.logger.log_dir, self.cfg.get("keep_checkpoints"), self.cfg.get("keep_every"))
         self.logger.save_model(path, iteration)
+
+    def save_last_iteration(self) -> None:
+        """Save what the last complete iteration learnt, unless that is done: this process may not come to its end."""
+        if self.logger.writer is None or self.last_iteration in (None, self._secured):
+            return
+        path = self._path_of_last()
+        if self.last_saved != path:
+            self._save_in_log_dir()
+            if self.last_saved == path:  # in the middle of a training it need not have worked
+                print(f"[INFO] To be safe: saved {path}; --resume continues from it", flush=True)
+        self._secured = self.last_iteration
 
     def load(
         self, path: str, load_cfg: dict | None = None, strict: bool = True, map_location: str | None = None
     ) -> dict:
         """Read a checkpoint of this runner or of rsl_rl's; arguments as in rsl_rl.
 
-        One in this runner's own log folder continues that run: its curves go on after the checkpoint's iteration.
+        One in this runner's own log folder continues that run: its curves continue after the checkpoint's iteration.
 
         Raises:
             CheckpointError: If the file is none, is damaged, or wants to run code.
@@ -283,15 +364,63 @@ class HIMOnPolicyRunner(RankRunner):
             self.last_saved = Path(path)
             if self.logger.log_dir is not None and Path(path).absolute().parent == Path(self.logger.log_dir).absolute():
                 self.logger.cut_after = checkpoint["iter"]
-            state = checkpoint.get("environment_state", {})
-            lengths = state.get("episodes", {}).get("lengths", ())
-            self.logger.continues_episodes = "custom" in state or len(lengths) == self.env.num_envs
+            state = checkpoint.get("environment_state")
+            self.logger.continues_episodes = bool(state) and self.env_state.load_state_dict(state)
             if "logger_state" in checkpoint:
                 self.logger.load_state_dict(checkpoint["logger_state"])
-            if state:
-                self._load_env_state_dict(self.env, state)
             if "random_state" in checkpoint and self.gpu_global_rank == 0:
                 load_random_state_dict(checkpoint["random_state"])
             elif self.gpu_global_rank > 0:  # its own numbers, and not those of the run's beginning again
                 torch.manual_seed(torch.initial_seed() + checkpoint["iter"] + 1)
         return checkpoint.get("infos") or {}
+
+    def _path_of_last(self) -> Path:
+        """Where the last complete iteration's checkpoint belongs, beside rsl_rl's."""
+        return Path(str(self.logger.log_dir), f"model_{self.last_iteration}.pt")
+
+    def _save_in_log_dir(self) -> None:
+        """Write the last complete iteration's checkpoint."""
+        self.save(str(self._path_of_last()))
+
+    # Several processes -----------------------------------------------------------------------------------------------
+
+    def of_first(self, value: int) -> int:
+        """Return the first process's value."""
+        return self.alg.ranks.of_first(value)
+
+    def bytes_of_first(self, data: bytes) -> bytes:
+        """Return the first process's bytes: a file that the other machines need not have."""
+        return self.alg.ranks.bytes_of_first(data)
+
+    def _configure_multi_gpu(self) -> None:
+        """Join the processes that torchrun started; rsl_rl would have them on GPUs only."""
+        world_size = int(os.getenv("WORLD_SIZE", "1"))
+        if world_size == 1:
+            super()._configure_multi_gpu()
+            return
+        self.gpu_world_size, self.is_distributed = world_size, True
+        self.gpu_local_rank = int(os.getenv("LOCAL_RANK", "0"))
+        self.gpu_global_rank = int(os.getenv("RANK", "0"))
+        ranks = {"global_rank": self.gpu_global_rank, "local_rank": self.gpu_local_rank}
+        self.cfg["multi_gpu"] = {**ranks, "world_size": world_size}
+        join(str(self.device), self.gpu_global_rank, self.gpu_local_rank, world_size)
+
+
+@contextlib.contextmanager
+def cpu_threads(number: int, device: str) -> Iterator[None]:
+    """Let torch use so many threads while entered.
+
+    A rollout on the CPU is thousands of operations on tensors of a few thousand numbers: handing them to a second
+    thread takes longer than doing them, and the simulator wants that core. An update multiplies large matrices.
+
+    Args:
+        number: How many.
+        device: Where torch computes; on a GPU nothing changes.
+    """
+    before = torch.get_num_threads()
+    if torch.device(device).type == "cpu":
+        torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,19 +1,20 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""rsl_rl's logger with one line per iteration instead of its block."""
+"""rsl_rl's logger with one line per iteration instead of its block, and with totals that a resumed run continues."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
-import io
 import os
 import statistics
 import threading
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import torch
+from rsl_rl.utils.log_writer import LogWriter
 from rsl_rl.utils.logger import Logger
 
 from .curves import TolerantWriter, cut_curves
@@ -23,10 +24,13 @@ PATIENCE = {"start": 20, "end": 10}
 
 
 class ProgressLogger(Logger):
-    """Writes everything rsl_rl writes, and prints how far the run is and how long it still takes.
+    """Writes every curve that rsl_rl writes, and prints how far the run is and how long it still takes.
 
-    It carries its totals from run to run, so that curves over time and steps join where a run is resumed.
+    It carries its totals from run to run, so that curves over time and steps join where a run is resumed. A log that
+    cannot be written does not end a training.
     """
+
+    writer: TolerantWriter | None
 
     def __init__(self, *args: Any, block: bool = False, **kwargs: Any) -> None:
         """Initialize the logger.
@@ -38,17 +42,12 @@ class ProgressLogger(Logger):
         """
         super().__init__(*args, **kwargs)
         self.block = block
-        self.after_iteration: Callable[[int, int, dict[str, Any]], None] | None = None
-        """Called when an iteration is complete and logged: its number, that of the run's end, the losses."""
-        self.after_step: Callable[[], None] | None = None
-        """Called after every step of the environment."""
         self.cut_after: int | None = None
         """Iteration after which the curves that are in the folder already are written anew; None to leave them."""
         self.continues_episodes = False
-        """Whether the environment goes on with the episodes of the state that was loaded."""
+        """Whether the environment continues the episodes of the state that was loaded."""
         self.abandoned = False
         """Whether a service was given up that still waits for its network, and would keep this process from ending."""
-        self._tolerance = TolerantWriter()
         self._run_time = 0.0
         self._has_ended = False
 
@@ -69,33 +68,46 @@ class ProgressLogger(Logger):
             )
             self.cfg["logger"], self.abandoned = "tensorboard", True
             super().init_logging_writer()
-        if self.writer is not None:
-            self.writer = self._tolerance.protect(self.writer)
+        self.writer = None if self.writer is None else TolerantWriter(self.writer)
         self._has_ended = False
 
-    def process_env_step(self, *args: Any, **kwargs: Any) -> None:
-        """Count a step; arguments as in rsl_rl's Logger."""
-        super().process_env_step(*args, **kwargs)
-        if self.after_step is not None:
-            self.after_step()
+    def log(
+        self,
+        it: int,
+        start_it: int,
+        total_it: int,
+        collect_time: float,
+        learn_time: float,
+        loss_dict: dict[str, float],
+        learning_rate: float,
+        action_std: torch.Tensor,
+        **block: Any,
+    ) -> None:
+        """Write an iteration's curves, and print its line or block.
 
-    def log(self, it: int, start_it: int, total_it: int, *args: Any, **kwargs: Any) -> None:
-        """Log an iteration; arguments as in rsl_rl's Logger."""
-        if it == start_it:
-            self._run_time = 0.0
-        if self._tolerance.failure is not None:
-            self._take_files()
-        self._run_time += kwargs["collect_time"] + kwargs["learn_time"]
-        block = io.StringIO()
-        with contextlib.nullcontext() if self.block else contextlib.redirect_stdout(block):
-            super().log(it, start_it, total_it, *args, **kwargs)
-        for line in block.getvalue().splitlines():  # what the writer has to say is no part of rsl_rl's block
-            if line.startswith("[WARNING]"):
-                print(line, flush=True)
-        if not self.block and not self.disable_logs:
-            print(self.progress_line(it, start_it, total_it, kwargs), flush=True)
-        if self.after_iteration is not None:
-            self.after_iteration(it, total_it, kwargs["loss_dict"])
+        Args:
+            it: The iteration.
+            start_it: The first one of this run.
+            total_it: Where the run ends.
+            collect_time: Seconds of the rollout [s].
+            learn_time: Seconds of returns and update [s].
+            loss_dict: What the update returned.
+            learning_rate: The policy's.
+            action_std: Standard deviations of the action noise, any shape.
+            block: See rsl_rl's Logger.
+        """
+        self._run_time = collect_time + learn_time + (0.0 if it == start_it else self._run_time)
+        if self.writer is not None and self.writer.failure is not None:
+            self._reopen()
+        values = {"collect_time": collect_time, "learn_time": learn_time, "loss_dict": loss_dict}
+        values |= {"learning_rate": learning_rate, "action_std": action_std}
+        if self.block:
+            super().log(it, start_it, total_it, **values, **{"rnd_weight": None, **block})
+            return
+        if self.writer is not None:
+            self._write_curves(self.writer, it, **values)
+        if not self.disable_logs:
+            print(self.progress_line(it, start_it, total_it, values), flush=True)
 
     def stop_logging_writer(self) -> None:
         """End the log, once; a service that cannot be reached is not waited for longer than :data:`PATIENCE`."""
@@ -113,28 +125,10 @@ class ProgressLogger(Logger):
                 flush=True,
             )
 
-    def _is_service(self) -> bool:
-        """Whether curves go somewhere else than into TensorBoard's files alone."""
-        return self.cfg.get("logger", "tensorboard") != "tensorboard"
-
-    def _take_files(self) -> None:
-        """Write TensorBoard's files in place of a writer that failed, if they can be written."""
-        writer = self._tolerance.reopen(self._tensorboard)
-        if writer is None:
-            return
-        if self._is_service():
-            self.abandoned = True
-            print(f"[WARNING] Logger {self.cfg['logger']} is given up; TensorBoard's files take its place", flush=True)
-            self.cfg["logger"] = "tensorboard"
-        self.writer = writer
-
-    def _tensorboard(self) -> Any:
-        """A writer of TensorBoard's files that has proved to work."""
-        from torch.utils.tensorboard import SummaryWriter
-
-        writer = SummaryWriter(log_dir=str(self.log_dir), flush_secs=10)
-        writer.flush()
-        return writer
+    def flush(self) -> None:
+        """Bring all curves to the disk, so that a run that is killed and resumed has no gap in them."""
+        if self.writer is not None:
+            self.writer.flush()
 
     def progress_line(self, it: int, start_it: int, total_it: int, values: dict[str, Any]) -> str:
         """One line: iteration, return, episode length, the estimator's error, speed, time left."""
@@ -174,3 +168,62 @@ class ProgressLogger(Logger):
         if self.continues_episodes and len(state.get("running_returns", ())) == self.num_envs:
             self.cur_reward_sum[:] = state["running_returns"]
             self.cur_episode_length[:] = state["running_lengths"]
+
+    def _write_curves(
+        self,
+        writer: TolerantWriter,
+        it: int,
+        collect_time: float,
+        learn_time: float,
+        loss_dict: dict[str, float],
+        learning_rate: float,
+        action_std: torch.Tensor,
+    ) -> None:
+        """Write what rsl_rl's ``log`` writes, under the same tags; that one prints its block, too."""
+        seconds = collect_time + learn_time
+        steps = self.cfg["num_steps_per_env"] * self.num_envs * self.gpu_world_size
+        self.tot_timesteps += steps
+        self.tot_time += seconds
+        for name in dict.fromkeys(name for episode in self.ep_extras for name in episode):
+            values = [episode[name] for episode in self.ep_extras if name in episode]
+            tensors = [torch.as_tensor(value, device=self.device).reshape(-1) for value in values]
+            mean = torch.cat([torch.empty(0, device=self.device), *tensors]).mean()
+            writer.add_scalar(name if "/" in name else f"Episode/{name}", mean.item(), it)
+        self.ep_extras.clear()
+        for name, value in loss_dict.items():
+            writer.add_scalar(f"Loss/{name}", value, it)
+        writer.add_scalar("Loss/learning_rate", learning_rate, it)
+        writer.add_scalar("Policy/mean_std", action_std.mean().item(), it)
+        writer.add_scalar("Perf/total_fps", int(steps / seconds), it)
+        writer.add_scalar("Perf/collection_time", collect_time, it)
+        writer.add_scalar("Perf/learning_time", learn_time, it)
+        if self.rewbuffer:
+            means = {"mean_reward": self.rewbuffer, "mean_episode_length": self.lenbuffer}
+            means = {f"Train/{name}": statistics.mean(values) for name, values in means.items()}
+            for name, value in means.items():
+                writer.add_scalar(name, value, it)
+            for name, value in means.items():
+                writer.add_scalar(f"{name}/time", value, int(self.tot_time))
+        if isinstance(writer.writer, LogWriter):  # a service: TensorBoard's files hold no videos
+            for video in Path(str(self.log_dir)).rglob("*.mp4"):
+                writer.save_video(video, it)
+
+    def _is_service(self) -> bool:
+        """Whether curves go somewhere else than into TensorBoard's files alone."""
+        return self.cfg.get("logger", "tensorboard") != "tensorboard"
+
+    def _reopen(self) -> None:
+        """Write TensorBoard's files in place of a writer that failed, if they can be written."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        with contextlib.suppress(Exception):
+            files = SummaryWriter(log_dir=str(self.log_dir), flush_secs=10)
+            files.flush()  # which shows whether it works
+            self.writer = TolerantWriter(files)
+            print("[INFO] Curves are written again", flush=True)
+            if self._is_service():
+                self.abandoned = True
+                print(
+                    f"[WARNING] Logger {self.cfg['logger']} is given up; TensorBoard's files take its place", flush=True
+                )
+                self.cfg["logger"] = "tensorboard"

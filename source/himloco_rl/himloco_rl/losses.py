@@ -1,10 +1,11 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""HIM's losses as pure functions: tensors in, (loss, metrics) out.
+"""Losses as pure functions, of the estimator and of the policy.
 
-Symbols as in the HIM paper (Long et al., "Hybrid Internal Model", arXiv 2312.11460, section 3):
-B samples, K prototypes, D latent size; z_s, z_t unit latents of history and next frame, E unit prototypes.
+Symbols of the estimator's as in the HIM paper (Long et al., "Hybrid Internal Model", arXiv 2312.11460, section 3):
+B samples, K prototypes, D latent size; z_s, z_t unit latents of history and next frame, E unit prototypes. Symbols of
+the policy's as in Schulman et al. (arXiv 1707.06347): r the probability ratio, Â the advantage, R the return.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ AllReduce = Callable[[torch.Tensor], torch.Tensor]
 
 SwapReduction = Literal["mean", "sum"]
 """What becomes of the sum over prototypes: "mean" divides it by K (both public codes), "sum" keeps it (the paper)."""
+
+
+# The estimator's ------------------------------------------------------------------------------------------------------
 
 
 def velocity_loss(
@@ -51,7 +55,7 @@ def sinkhorn(
     Args:
         scores: Cosine similarities S = z Eᵀ, every |s| <= 1, shape [B, K].
         epsilon: Entropy of the transport; smaller is sharper.
-        iterations: Alternations of the two normalisations.
+        iterations: Alternations of the two normalizations.
         all_reduce: Sums over processes, so that several ranks balance their joint batch.
 
     Returns:
@@ -61,7 +65,7 @@ def sinkhorn(
         all_reduce = _local
     samples, prototypes = scores.shape
     total = all_reduce(scores.new_tensor(float(samples)))  # B over all ranks
-    # Q = exp(S/ε) up to a constant factor, which the first normalisation removes. Shifting by the largest possible
+    # Q = exp(S/ε) up to a constant factor, which the first normalization removes. Shifting by the largest possible
     # cosine, 1, keeps the exponentials in range and is the same on every rank.
     Q = torch.exp((scores - 1.0) / epsilon)  # [B, K]
     Q = Q / all_reduce(Q.sum())  # Q ← Q/ΣQ
@@ -145,3 +149,53 @@ def entropy(probabilities: torch.Tensor) -> torch.Tensor:
 def _local(value: torch.Tensor) -> torch.Tensor:
     """The sum over one process: the value itself."""
     return value
+
+
+# The policy's ---------------------------------------------------------------------------------------------------------
+
+
+def surrogate_loss(
+    log_prob: torch.Tensor, old_log_prob: torch.Tensor, advantages: torch.Tensor, clip: float
+) -> torch.Tensor:
+    """Clipped surrogate, equation 7 of PPO, negated for descent.
+
+    Args:
+        log_prob: log π(a|s), shape [B].
+        old_log_prob: The same when the action was taken, shape [B].
+        advantages: Â, shape [B].
+        clip: ε.
+    """
+    ratio = torch.exp(log_prob - old_log_prob)  # r = π/π_old
+    clipped = ratio.clamp(1.0 - clip, 1.0 + clip)
+    return -torch.minimum(ratio * advantages, clipped * advantages).mean()
+
+
+def value_loss(
+    values: torch.Tensor, old_values: torch.Tensor, returns: torch.Tensor, clip: float | None
+) -> torch.Tensor:
+    """Squared error of the value, optionally with the change of the value clipped as PPO's code does.
+
+    Args:
+        values: V(s), shape [B, 1].
+        old_values: V(s) when the action was taken, shape [B, 1].
+        returns: R, shape [B, 1].
+        clip: Largest change that still earns a gradient; None for a plain squared error.
+    """
+    loss = (values - returns).square()
+    if clip is not None:
+        near_old = old_values + (values - old_values).clamp(-clip, clip)
+        loss = torch.maximum(loss, (near_old - returns).square())
+    return loss.mean()
+
+
+def mirror_loss(of_mirrored: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
+    """Distance between an output for the mirrored input and the mirrored output (HOMIE, arXiv 2502.13013).
+
+    L = mean (f(M s) − sg(M f(s)))², the mean over samples and outputs. HOMIE's code sums over the outputs instead: its
+    coefficient c is our c · A for A actions, and the same for the value, which is one number.
+
+    Args:
+        of_mirrored: f(M s), shape [B, A].
+        mirrored: M f(s), shape [B, A]; receives no gradient.
+    """
+    return (of_mirrored - mirrored.detach()).square().mean()

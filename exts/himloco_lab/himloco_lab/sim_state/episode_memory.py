@@ -3,9 +3,9 @@
 
 """What managers as Isaac Lab has them remember of the steps before, robot by robot.
 
-A resumed run whose robots go on in their episodes goes on with it. Without, its first iteration is another than the
-others: all frames of an observation are the same one, the last action is zero and the joints are told the default pose
-for a moment, commands are new, and what an episode has been measured by begins in its middle.
+A resumed run continues with it where its robots continue their episodes. Otherwise its first iteration would differ
+from the others: all frames of an observation would be the same one, the last action zero, the joints would be commanded
+to the default pose for a moment, commands would be new, and sums over an episode would begin in its middle.
 
 Remembered are, of any task, the last actions, the histories of the observations, when the next command and the next
 event are due, the commands' metrics, and what the episodes that ended last have logged. A term of the task names what

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""A step whose outcome was not finite, as it lies in a file, and the same step again."""
+"""A step whose outcome was not finite, as the learner writes it to a file, and the same step again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import torch
 
 from himloco_rl.checkpoints.files import CheckpointError
 from himloco_rl.observations import ObservationLayout
-from himloco_rl.sim_state.environment_state import load_episodes_state_dict
+
+from .isaac_lab_state import IsaacLabState
 
 PARTS: dict[str, type] = {
     "message": str,
@@ -72,7 +73,7 @@ def replay(env: Any, dump: dict[str, Any], layout: ObservationLayout) -> Replaye
 
     Args:
         env: The same task; Isaac Lab's with as many environments as broke, or more: the first ones take their place.
-        dump: What :class:`.finite_steps.BrokenSimulationError` carried.
+        dump: What :class:`himloco_rl.guards.BrokenSimulationError` carried.
         layout: Names of its observations.
 
     Raises:
@@ -82,7 +83,7 @@ def replay(env: Any, dump: dict[str, Any], layout: ObservationLayout) -> Replaye
     mine = ids if "custom" in dump["state"] else torch.arange(len(ids), device=env.device)
     if len(mine) > env.num_envs:
         raise ValueError(f"the dump has {len(ids)} environments that broke, and here are {env.num_envs}")
-    load_episodes_state_dict(env, dump["state"], ids)
+    IsaacLabState(env).load_episodes(dump["state"], ids)
     asked = actions
     if "custom" not in dump["state"]:
         asked = actions.new_zeros(env.num_envs, actions.shape[1])

@@ -1,4 +1,0 @@
-# Copyright (c) 2026, The himloco_lab Developers.
-# SPDX-License-Identifier: BSD-3-Clause
-
-"""What a checkpoint keeps of an environment."""
