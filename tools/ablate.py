@@ -20,13 +20,12 @@ from types import FrameType
 import plot_run
 from ablations.campaign import CURVES, DISTURBANCES, VARIANTS, Campaign, Run, check_comparable, write_record
 from ablations.report import RECORDS, write_report
-from benchmarks import ROBOT
+from benchmarks import subject
 from workspace import ROOT, commit_of, describe_machine, python_command, tools_environment
 
-from himloco_lab.errors import FAILURE, INTERRUPTED, CliError, run_command, suggestion
+from himloco_lab.errors import FAILURE, INTERRUPTED, CliError, Parser, run_command, suggestion
 from himloco_lab.setup.arguments import AGENT_ENTRY, BOUNDS
 from himloco_lab.setup.overrides import resolve_configs
-from himloco_lab.setup.parser import Parser
 from himloco_lab.setup.registry import find_task
 
 
@@ -52,7 +51,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Campaign]:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="1 2 3 when left out.")
     parser.add_argument("--samples", type=int, default=1_500_000, help="Environment steps of each run, 1500000.")
     parser.add_argument("--num_envs", type=int, default=256, help="Robots, 256.")
-    parser.add_argument("--task", default=ROBOT.flat, help=f"{ROBOT.flat} when left out.")
+    parser.add_argument("--task", default=subject.FLAT, help=f"{subject.FLAT} when left out.")
     parser.add_argument("--device", default="cpu", help="cpu when left out.")
     parser.add_argument(
         "--disturbances",
@@ -60,7 +59,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Campaign]:
         default="grow",
         help="grow by the task's curriculum, none to keep the gentlest, full for the task's own throughout.",
     )
-    parser.add_argument("--out", type=Path, default=Path("docs"), help="Folder of the report and of the records.")
+    parser.add_argument("--out", type=Path, default=Path("docs/log"), help="Folder of the report and of the records.")
     parser.add_argument("--logs", type=Path, default=Path("logs/ablations"), help="Folder of the runs' own logs.")
     parser.add_argument("--report", action="store_true", help="Only report what is finished.")
     parser.add_argument("--list", action="store_true", help="Only say what is finished and what is not.")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""``tools/benchmark.py``: measures simulation, training, learner and evaluation, and writes docs/benchmarks.md."""
+"""``tools/benchmark.py``: measures simulation, training, learner and evaluation, and writes docs/log/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ROBOT
+from benchmarks import subject
 from benchmarks.launches import measure_command, measure_training, run_for_json, run_worker
 from benchmarks.report import ratio, write_report
 from workspace import describe_machine
 
-from himloco_lab.errors import CliError, run_command, suggestion
-from himloco_lab.setup.parser import Parser
+from himloco_lab.errors import CliError, Parser, run_command, suggestion
 
 FULL_SIZE = {"num_envs": 4096, "num_steps": 100}
 """Rollout whose memory is computed: that of the trainings in the paper Hybrid Internal Model."""
@@ -35,7 +34,7 @@ Runs = dict[str, list[dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured; the defaults are what ``docs/benchmarks.md`` shows."""
+    """How much is measured; the defaults are what ``docs/log/benchmarks.md`` shows."""
 
     rough_envs: int = 256
     flat_envs: int = 128
@@ -125,7 +124,7 @@ def make_parts(sizes: Sizes) -> dict[str, Part]:
     Args:
         sizes: How much to measure.
     """
-    startup = {"task": ROBOT.rough, "num_envs": None, "iterations": 1, "warm_up": 0}
+    startup = {"task": subject.ROUGH, "num_envs": None, "iterations": 1, "warm_up": 0}
     memory = {**startup, "num_envs": sizes.rough_envs, "iterations": sizes.memory_iterations}
     return {
         "env": _env(sizes),
@@ -178,7 +177,7 @@ def _train(sizes: Sizes) -> Part:
     rate, twice = "env_steps_per_s", 2 * sizes.flat_envs
     few, many = f"{sizes.flat_envs} robots", f"{twice} robots"
     few_shared, shared = f"{few}, two processes", f"{many}, two processes"
-    settings = {"task": ROBOT.flat, "iterations": sizes.train_iterations, "warm_up": sizes.train_warm_up}
+    settings = {"task": subject.FLAT, "iterations": sizes.train_iterations, "warm_up": sizes.train_warm_up}
     cases = {few: (sizes.flat_envs, 1), few_shared: (sizes.flat_envs, 2), many: (twice, 1), shared: (twice, 2)}
     return Part(
         [
@@ -252,7 +251,7 @@ def _update_ratio(above: str, below: str) -> Ratio:
 
 def _evaluation(sizes: Sizes) -> Part:
     tour = {"robots": sizes.tour_robots, "tour_seconds": sizes.tour_seconds}
-    flags = ["--task", ROBOT.flat, "--device", "cpu", "--policy", str(ROBOT.policy), "--output_dir", "evaluation"]
+    flags = ["--task", subject.FLAT, "--device", "cpu", "--policy", str(subject.POLICY), "--output_dir", "evaluation"]
     flags += ["--num_commands", str(sizes.tracking_commands), "--robots", str(sizes.tracking_robots)]
 
     def tracking(engine: str) -> Case:
@@ -287,7 +286,9 @@ def parse(argv: list[str]) -> tuple[list[str], argparse.Namespace, Sizes]:
     names = list(make_parts(defaults))
     parser = Parser(description="Measure environment, training and learner on this machine.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(names)}; all when none is named.")
-    parser.add_argument("--out", type=Path, default=Path("docs"), help="Folder of benchmarks.json and benchmarks.md.")
+    parser.add_argument(
+        "--out", type=Path, default=Path("docs/log"), help="Folder of benchmarks.json and benchmarks.md."
+    )
     parser.add_argument("--repeats", type=int, default=3, help="Rounds of all cases of a part.")
     sized = [one.name for one in dataclasses.fields(Sizes) if one.name != "train_overrides"]
     for name in sized:

@@ -75,10 +75,10 @@ def test_an_audits_findings_are_on_the_page(tmp_path: Path) -> None:
 
 def test_the_audit_is_of_this_lock_and_of_the_kept_records(repository: Path, tmp_path: Path) -> None:
     out, docs = tmp_path / "audit.json", repository / "docs"
-    files = ["--records", str(docs / "advisories.json"), "--audit", str(out), "--out", str(tmp_path / "page.md")]
+    files = ["--records", str(docs / "data/advisories.json"), "--audit", str(out), "--out", str(tmp_path / "page.md")]
     assert dependencies.main(files) == 0
-    again = "./himloco.sh -p tools/dependencies.py --records docs/advisories.json --audit docs/audit.json"
-    assert out.read_text() == (docs / "audit.json").read_text(), again
+    again = "./himloco.sh -p tools/dependencies.py --records docs/data/advisories.json --audit docs/data/audit.json"
+    assert out.read_text() == (docs / "data/audit.json").read_text(), again
     audit = (tmp_path / "page.md").read_text().partition("## Licenses")[0].partition("## Audit")[2]
     assert audit in (docs / "dependencies.md").read_text(), again
 

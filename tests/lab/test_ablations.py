@@ -286,7 +286,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert planned == Campaign(
         ("him", "reference"), (3,), 1_500_000, 256, FLAT, "cpu", "grow", ("env.decimation=2", "physics=physx")
     )
-    assert (args.out, args.logs, args.report) == (Path("docs"), Path("logs/ablations"), False)
+    assert (args.out, args.logs, args.report) == (Path("docs/log"), Path("logs/ablations"), False)
     first = ablate.plan_runs(planned)[0]
     assert (first.samples_per_iteration, first.iterations) == (256 * 16, 367)  # 1,500,000 / 4096 is 366.2
     assert ablate.main(["--list", "--seeds", "1", "--out", str(tmp_path)]) == 0

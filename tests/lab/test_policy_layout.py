@@ -15,7 +15,7 @@ import yaml
 
 import himloco_lab
 from himloco_lab.deployment.manifest import FORMAT, Manifest
-from himloco_lab.deployment.untrained import untrained_manifest
+from himloco_lab.deployment.policy import untrained_manifest
 from himloco_lab.robots import PolicyLayout
 from himloco_lab.robots.description import find_description
 

@@ -131,4 +131,4 @@ def test_a_process_ends_although_somebody_else_would_wait() -> None:
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (143, "said")
-    assert not errors._ABRUPTLY
+    assert not errors._reasons_to_end_abruptly

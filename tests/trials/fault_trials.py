@@ -1,7 +1,9 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Trials that take longer than a test: ``python tests/trials/fault_trials.py kill|disk FOLDER`` (docs/reliability.md).
+"""Trials that take longer than a test: ``python tests/trials/fault_trials.py kill|disk FOLDER``.
+
+What they showed is in docs/log/reliability.md.
 
 kill: ``kill -9`` at random moments of a training that saves after every iteration, and a resume each time.
 disk: a file system of 2 MB (in a mount namespace of its own, for which one must be root) that fills up and is cleared.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""A long training whose resident memory must stay flat: ``./himloco.sh -p tests/trials/soak.py --out docs/soak``.
+"""A long training whose resident memory must stay flat: ``./himloco.sh -p tests/trials/soak.py --out docs/data/soak``.
 
 Starts ``scripts/train.py`` with the arguments behind ``--``, notes its resident memory (Linux's VmRSS) every few
 seconds, asks it to stop by SIGTERM when the time is over, and compares the last minutes with those after the first

@@ -23,7 +23,7 @@ _BASELINE = "him"
 
 _INTRODUCTION = """# What each part of the algorithm brings
 
-Written by `tools/ablate.py --report` from the records in [`ablations/`](ablations); do not edit. All runs have the
+Written by `tools/ablate.py --report` from the records in `ablations/`; do not edit. All runs have the
 same task and the same number of samples. A number is the mean over seeds ± their standard deviation. *Length* is in
 steps of 1000. Episodes get harder as they last longer (`disturbances` is the curriculum's ratio, 0 the gentlest), so a
 length can only be compared beside it. A tracking error is that of the episodes which ended meanwhile.

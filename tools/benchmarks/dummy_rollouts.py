@@ -14,7 +14,7 @@ from tensordict import TensorDict
 
 from himloco_rl.observations import ObservationLayout
 
-from . import ROBOT
+from . import subject
 
 
 def observations(layout: ObservationLayout, num_envs: int, device: str = "cpu") -> TensorDict:
@@ -33,7 +33,7 @@ class DummyRollouts(VecEnv):
             num_envs: Number of environments.
             height_scan: With the critic's height scan, as on Rough.
         """
-        self.observation_layout = ROBOT.layout(height_scan)
+        self.observation_layout = subject.observation_layout(height_scan)
         actions = len(self.observation_layout.action_joint_names)
         self.num_envs, self.num_actions, self.device = num_envs, actions, "cpu"
         self.max_episode_length = 1000

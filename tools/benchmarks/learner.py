@@ -21,9 +21,10 @@ from rsl_rl.algorithms import PPO
 from rsl_rl.utils import resolve_callable
 
 from himloco_lab.him_cfg import HIMActorCfg
+from himloco_lab.tasks import load_config
 from himloco_rl.observations import mirror_batch
 
-from . import ROBOT, load_config
+from . import subject
 from .dummy_rollouts import DummyRollouts
 
 _HIM_KEYS = {field.name for field in fields(HIMActorCfg)} - {field.name for field in fields(RslRlMLPModelCfg)}
@@ -128,7 +129,7 @@ def build_learner(case: Learner, env: DummyRollouts, num_steps: int, agent: Any 
         agent: Configuration with the networks' sizes; the Flat task's if None.
         algorithm: Settings of the algorithm that come before the case's own.
     """
-    chosen: Any = agent or load_config(ROBOT.flat, "rsl_rl_cfg_entry_point")
+    chosen: Any = agent or load_config(subject.FLAT, "rsl_rl_cfg_entry_point")
     cfg: dict[str, Any] = copy.deepcopy(to_dict(handle_deprecated_rsl_rl_cfg(chosen, check_rsl_rl_version())))
     cfg |= {"num_steps_per_env": num_steps, "multi_gpu": None}
     cfg["torch_compile_mode"] = "default" if case.compiled else None

@@ -17,9 +17,10 @@ from rsl_rl.storage import RolloutStorage
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from himloco_lab.tasks import load_config
 from himloco_rl.storage import HIMRolloutStorage
 
-from . import ROBOT, load_config
+from . import subject
 from .dummy_rollouts import DummyRollouts, observations
 from .learner import AS_TRAINED, EAGER, Learner, build_learner, collect
 
@@ -51,7 +52,7 @@ def storage_sizes(num_envs: int, num_steps: int) -> dict[str, int]:
         Bytes of ``himloco_rl``; of ``rsl_rl``, which lacks what HIM needs beyond PPO; and of ``HIMLoco``, whose storage
         holds the critic's observation of this step and of the next one as a whole.
     """
-    layout = ROBOT.layout(True)
+    layout = subject.observation_layout(True)
     obs, actions = observations(layout, num_envs, "meta"), len(layout.action_joint_names)
     him = HIMRolloutStorage(num_envs, num_steps, obs, ["estimator"], ["policy", "critic"], [actions], device="meta")
     stock = RolloutStorage("rl", num_envs, num_steps, obs.select("policy", "critic"), [actions], "meta")
@@ -82,10 +83,10 @@ def update_peaks(num_envs: int, num_steps: int, small: tuple[int, int] = (64, 12
         repository's learner with their rows and columns: every row of rollout and minibatch also holds the rest of
         the critic's next observation, and HomieRL's rollout has a mirrored row beside each real one.
     """
-    layout = ROBOT.layout(True)
+    layout = subject.observation_layout(True)
     rest = (layout.group("critic").dim - layout.group("estimator").dim) * torch.float32.itemsize
     rows = num_envs * num_steps
-    rows += rows // load_config(ROBOT.rough, "rsl_rl_cfg_entry_point").algorithm.num_mini_batches
+    rows += rows // load_config(subject.ROUGH, "rsl_rl_cfg_entry_point").algorithm.num_mini_batches
 
     def peak(case: Learner) -> int:
         one, other = (measure_peak(case, envs, num_steps) for envs in small)
@@ -111,7 +112,7 @@ def measure_peak(case: Learner, num_envs: int, num_steps: int) -> int:
     """
     with LiveMemory() as memory:
         env = DummyRollouts(num_envs, height_scan=True)
-        agent = load_config(ROBOT.rough, "rsl_rl_cfg_entry_point")
+        agent = load_config(subject.ROUGH, "rsl_rl_cfg_entry_point")
         learner = build_learner(case, env, num_steps, agent, num_learning_epochs=1)  # later epochs hold nothing more
         collect(learner, env, num_steps)
         learner.update()

@@ -20,9 +20,10 @@ from typing import Any, cast
 import torch
 from torch import distributed
 
+from himloco_lab.tasks import load_config
 from himloco_rl.distributed.process_group import join
 
-from . import ROBOT, load_config
+from . import subject
 from .learner import EAGER, build_learner, collect
 from .stepping import open_environment
 
@@ -49,7 +50,7 @@ def measure(num_envs: int, rounds: int, seed: int) -> dict[str, Any]:
     torch.manual_seed(seed + rank)
     with open_environment("flat", num_envs, seed + rank) as built:
         env: Any = RslRlVecEnvWrapper(cast("Any", built), clip_actions=100.0)
-        steps = load_config(ROBOT.flat, "rsl_rl_cfg_entry_point").num_steps_per_env
+        steps = load_config(subject.FLAT, "rsl_rl_cfg_entry_point").num_steps_per_env
         env.episode_length_buf = torch.randint_like(env.episode_length_buf, int(env.max_episode_length))
         learner: Any = build_learner(EAGER["HIM, as trained"], env, steps)
         join("cpu", rank, int(os.environ["LOCAL_RANK"]), world_size)

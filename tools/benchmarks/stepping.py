@@ -21,9 +21,11 @@ from isaaclab.sensors import RayCasterCfg, patterns
 
 from himloco_lab.compat import prepare_process
 from himloco_lab.robots.description import find_description
+from himloco_lab.robots.policy_layout import SCAN_RESOLUTION, SCAN_SIZE
 from himloco_lab.robots.urdf import load_model
+from himloco_lab.tasks import load_config
 
-from . import ROBOT, load_config
+from . import subject
 
 ACTION_STD = 0.6
 """Standard deviation of the random actions: what an untrained policy draws."""
@@ -35,20 +37,20 @@ PHYSICS_BLOCK = 4
 
 def _newton_actuators() -> Any:
     """Rough, with the PD law computed by Newton's Warp kernels."""
-    cfg = load_config(ROBOT.rough)
+    cfg = load_config(subject.ROUGH)
     cfg.sim.use_newton_actuators = True
     return cfg
 
 
 def _ray_caster() -> Any:
     """Rough, with the terrain scanned by 187 rays a robot."""
-    cfg = load_config(ROBOT.rough)
+    cfg = load_config(subject.ROUGH)
     cfg.scene.height_scanner = RayCasterCfg(
-        prim_path=f"{{ENV_REGEX_NS}}/Robot/{load_model(find_description(ROBOT.description)).root}",
+        prim_path=f"{{ENV_REGEX_NS}}/Robot/{load_model(find_description(subject.ROBOT)).root}",
         update_period=cfg.decimation * cfg.sim.dt,
         offset=RayCasterCfg.OffsetCfg(pos=(0.0, 0.0, 20.0)),
         ray_alignment="yaw",
-        pattern_cfg=patterns.GridPatternCfg(resolution=0.1, size=(1.6, 1.0)),
+        pattern_cfg=patterns.GridPatternCfg(resolution=SCAN_RESOLUTION, size=SCAN_SIZE),
         mesh_prim_paths=["/World/ground"],
         global_world_only=True,
     )
@@ -58,11 +60,11 @@ def _ray_caster() -> Any:
 
 
 CONFIGS: dict[str, Callable[[], Any]] = {
-    "rough": functools.partial(load_config, ROBOT.rough),
-    "flat": functools.partial(load_config, ROBOT.flat),
+    "rough": functools.partial(load_config, subject.ROUGH),
+    "flat": functools.partial(load_config, subject.FLAT),
     "newton actuators": _newton_actuators,
     "ray caster": _ray_caster,
-    **ROBOT.variants,
+    **subject.VARIANTS,
 }
 """Environment configurations by the name of their case."""
 

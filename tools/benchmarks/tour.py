@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from himloco_lab.evaluation.mujoco_arena import MujocoArena, with_physics_dt
-from himloco_lab.evaluation.tour import run_tour
+from himloco_lab.evaluation.mujoco_arena import MujocoArena, find_mujoco_policy, with_physics_dt
+from himloco_lab.evaluation.tour import HELD, PHYSICS_DT, make_plan, run_tour
 from himloco_lab.robots.description import find_description
+from himloco_lab.robots.policy_layout import HEIGHT
 
-from . import ROBOT
+from . import subject
 
 
 def measure_tour(robots: int, tour_seconds: float, seed: int) -> dict[str, Any]:
@@ -33,16 +34,16 @@ def measure_tour(robots: int, tour_seconds: float, seed: int) -> dict[str, Any]:
         ``robot_seconds_per_s``: by the clock; ``robot_seconds_per_cpu_s``: by the processor's time, which other
         processes on the machine take less from; ``stood_share``: how much of the tour was simulated.
     """
-    one = find_mujoco_policy("stand", ROBOT.policy, ROBOT.description)
+    one = find_mujoco_policy("stand", subject.POLICY, subject.ROBOT)
     manifest = with_physics_dt(one.manifest, PHYSICS_DT)
     policy = one.make_policy(seed, 0)
-    arena = MujocoArena(manifest, find_description(ROBOT.description), lambda number: policy, range(robots))
+    arena = MujocoArena(manifest, find_description(subject.ROBOT), lambda number: policy, range(robots))
     plan = make_plan(range(robots), seed, len(arena.links))
     plan = dataclasses.replace(plan, punch_force=np.zeros_like(plan.punch_force))
     command = manifest.command
     limits = np.array([command.lin_vel_x, command.lin_vel_y, command.ang_vel_z]).T
     start, cpu_start = time.perf_counter(), time.process_time()
-    recording = run_tour(arena, plan, limits, command.standing[3], seed, tour_seconds)
+    recording = run_tour(arena, plan, limits, command.standing[HEIGHT], seed, tour_seconds)
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     stood = robots * HELD + float(recording.alive.sum()) * recording.dt
     return {

@@ -49,7 +49,7 @@ def raise_timer_slack() -> None:
 
     A thread of ovphysx's cooking service sleeps for a microsecond at a time as long as the process lives, even where
     cooking is off. That is 7,000 wake-ups a second, each of which interrupts a thread of PhysX or of torch: an update
-    on two cores took 1.5 s with it and 0.8 s without (docs/training.md). New threads inherit the timer slack of the
+    on two cores took 1.5 s with it and 0.8 s without (docs/log/training.md). New threads inherit the timer slack of the
     one that starts them. It delays sleeps by :data:`TIMER_SLACK` at most; waiting for work is no sleep.
     """
     if sys.platform.startswith("linux"):

@@ -30,9 +30,9 @@ from isaaclab_rl.entrypoints.common import (
     video_playback_steps,
 )
 
-from himloco_lab.robots.policy_layout import HEIGHT
 from himloco_lab.deployment.video import VideoError, choose_backend, mp4_problem
 from himloco_lab.errors import FAILURE, CliError, run_command
+from himloco_lab.robots.policy_layout import HEIGHT
 from himloco_lab.runs.checkpoints import find_checkpoint, log_root, recorded_agent
 from himloco_lab.runs.loading import check_policy, open_any, open_env, policy_file
 from himloco_lab.setup.arguments import check_history, parse, play_parser

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from himloco_lab.deployment.manifest import START_NOISE, Manifest, ManifestError
-from himloco_lab.robots.policy_layout import HEIGHT
 from himloco_lab.deployment.policy import OnnxPolicy, Policy, RandomPolicy, ZeroPolicy, find_policy, untrained_manifest
 from himloco_lab.deployment.terrain import KINDS, LEVELS, make_ground
 from himloco_lab.deployment.video import Film, VideoError, check_encoder, choose_backend
@@ -33,6 +32,7 @@ from himloco_lab.errors import FAILURE, CliError, Parser, run_command
 from himloco_lab.robots import DEFAULT_ROBOT
 from himloco_lab.robots.description import RobotDescription, find_description
 from himloco_lab.robots.mjcf_builder import HeightField
+from himloco_lab.robots.policy_layout import HEIGHT
 
 if TYPE_CHECKING:
     from himloco_lab.deployment.mujoco_sim import MujocoRobot, Report

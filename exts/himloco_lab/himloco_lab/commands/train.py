@@ -318,7 +318,7 @@ def learn(plan: Plan, runner: HIMOnPolicyRunner, log_dir: Path, iterations: int,
     gc.collect()
     gc.freeze()
     if workers is not None:
-        runner.aborts = lambda: workers.has_failed
+        runner.interrupt_raises = lambda: workers.has_failed
     try:
         iterations = runner.of_first(iterations)
         if iterations > 0:  # a run may have lost a process when it had come to its end
@@ -327,16 +327,14 @@ def learn(plan: Plan, runner: HIMOnPolicyRunner, log_dir: Path, iterations: int,
         # the broken connection is noticed before the process that broke it
         lost = isinstance(error, LostRankError)
         failure = workers.failure(wait=5.0 if lost else 0.0) if workers else None
-        runner.rescue()
+        runner.save_last_iteration()
         if failure is not None or lost:
             raise CliError(failure or str(error), FAILURE) from None
         return INTERRUPTED
     except (NotFiniteError, DivergedError, OSError) as error:  # where a traceback would only say who looked
         raise CliError(str(error), FAILURE) from None
     finally:
-        flush = getattr(runner.logger.writer, "flush", None)  # TensorBoard's keeps the last seconds in memory
-        if flush is not None:
-            flush()
+        runner.logger.flush()  # TensorBoard's keeps the last seconds in memory
         runner.logger.stop_logging_writer()  # where the training broke, too
         if runner.logger.abandoned:
             end_abruptly("a logging service waits for its network for as long as the process lives")

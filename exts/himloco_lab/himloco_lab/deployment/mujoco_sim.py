@@ -18,10 +18,9 @@ import numpy as np
 
 from himloco_lab.robots.description import RobotDescription
 from himloco_lab.robots.mjcf_builder import GROUND, HeightField, make_spec
-from himloco_lab.robots.policy_layout import FALL_TILT
+from himloco_lab.robots.policy_layout import FALL_TILT, HEIGHT, YAW_RATE
 
 from .manifest import VELOCITY_XY, Manifest, ManifestError
-from himloco_lab.robots.policy_layout import HEIGHT, YAW_RATE
 from .observations import ObservationBuilder, RobotState
 from .policy import Policy
 

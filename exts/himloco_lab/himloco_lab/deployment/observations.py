@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .manifest import JOINT_TERMS, SCAN_TERM, Manifest, ManifestError, Term
 from himloco_lab.robots.policy_layout import HEIGHT, VELOCITY
+
+from .manifest import JOINT_TERMS, SCAN_TERM, Manifest, ManifestError, Term
+
 Array = np.ndarray
 
 KNOWN_TERMS = {

@@ -20,10 +20,10 @@ from isaaclab.utils.math import euler_xyz_from_quat, quat_apply, yaw_quat
 from isaaclab.utils.string import ResolvableString
 
 from himloco_lab.deployment.manifest import START_NOISE
-from himloco_lab.robots.policy_layout import FALL_TILT
 from himloco_lab.deployment.terrain import LEVELS
 from himloco_lab.playing.policies import COMMAND_TERM
 from himloco_lab.robots.description import find_description
+from himloco_lab.robots.policy_layout import FALL_TILT
 from himloco_lab.robots.urdf import load_model
 
 from .arena import Array, Push, State, decimation_of

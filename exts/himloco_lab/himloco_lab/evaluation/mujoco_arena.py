@@ -21,7 +21,6 @@ import mujoco
 import numpy as np
 
 from himloco_lab.deployment.manifest import START_NOISE, Manifest, ManifestError, NoManifestError, Tensor, Timing
-from himloco_lab.robots.policy_layout import HEIGHT, VELOCITY
 from himloco_lab.deployment.mujoco_sim import MujocoRobot, PolicyLoop, Wrench
 from himloco_lab.deployment.policy import (
     OnnxPolicy,
@@ -33,6 +32,7 @@ from himloco_lab.deployment.policy import (
     untrained_manifest,
 )
 from himloco_lab.robots.description import RobotDescription, find_description
+from himloco_lab.robots.policy_layout import HEIGHT, VELOCITY
 from himloco_lab.robots.urdf import load_model
 
 from .arena import Array, Push, State, decimation_of

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from himloco_lab.robots.policy_layout import HEIGHT
+
 from . import tour, tracking
 from .arena import Arena
 from .results import replacing

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from himloco_lab.robots.policy_layout import HEIGHT, VELOCITY
+
 from .arena import Arena, Array, Push
 from .tracking import EVERY, masked_mean, mean_and_ci95, rounded, share_with_interval
 

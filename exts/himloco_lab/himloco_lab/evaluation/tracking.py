@@ -18,6 +18,7 @@ from scipy import stats
 
 from himloco_lab.deployment.manifest import COMMAND_PARTS, VELOCITY_XY
 from himloco_lab.robots.policy_layout import VX
+
 from .arena import Arena, Push
 
 Command = tuple[float, float, float, float]

@@ -17,6 +17,7 @@ import numpy as np
 
 from himloco_lab.deployment.manifest import VELOCITY_XY
 from himloco_lab.robots.policy_layout import YAW_RATE
+
 from .arena import Array
 from .env_arena import EnvArena, place
 from .tracking import SETTLING, Recording, masked_mean, mean_and_ci95, record

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from himloco_lab.robots.policy_layout import HEIGHT, VX, VY, YAW_RATE
+
 REQUESTS = ("push", "reset", "terrain")
 """What can be asked for once: a push, a new episode, the next kind of ground."""
 MOVES = {

@@ -56,8 +56,8 @@ def check_start(path: Path, task: str, env_cfg: Any, settings: dict[str, Any]) -
     from rsl_rl.utils import resolve_class
     from tensordict import TensorDict
 
-    from himloco_lab.deployment.policy import load_manifest
     from himloco_lab.deployment.manifest import ManifestError
+    from himloco_lab.deployment.policy import load_manifest
     from himloco_lab.runs.loading import terms_differ
     from himloco_rl.observations import ObservationGroup, ObservationLayout, ObservationTerm
 

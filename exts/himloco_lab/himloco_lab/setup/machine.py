@@ -28,7 +28,7 @@ from himloco_lab.errors import FAILURE, CliError
 
 ENVS_PER_CORE = 128
 """Environments per core on a CPU: two cores trained 1,070 to 1,230 env-steps/s with 256 robots and 720 to 1,160
-with 128 in neighbouring runs (docs/training.md), as what Python does in a step hardly depends on their number."""
+with 128 in neighbouring runs (docs/log/training.md), as what Python does in a step hardly depends on their number."""
 MAX_CPU_ENVS = 1024
 """More environments than this learn no better per sample on a CPU's budget of samples."""
 BASE_MEMORY = 2 * 1024**3
@@ -38,8 +38,8 @@ MEMORY_PER_ENV = 3 * 1024**2
 LEAST_MEMORY_PER_ENV = 100 * 1024
 """Below this no environment fits [B]: its rollout alone (24 steps of some 900 float32 values) is that large."""
 CORES_PER_PROCESS = 2
-"""Two processes on two cores are up to a third faster than one (docs/benchmarks.md), with twice the memory; how more of
-them share many cores is not measured."""
+"""Two processes on two cores are up to a third faster than one (docs/log/benchmarks.md), with twice the memory; how
+more of them share many cores is not measured."""
 LEAST_ENVS_PER_PROCESS = 128
 """With fewer a further process is not worth its memory: what Python does in a step takes 30 ms for 64 robots and 40 ms
 for 128 [measured]."""
