@@ -50,13 +50,14 @@ def test_it_learns_under_rsl_rls_stock_runner(schedule: str) -> None:
     } < set(history[0])
 
 
-def test_stock_ppo_can_use_the_mirror_map() -> None:
+@pytest.mark.parametrize("room", ["observations", "extensions"])  # today's, and that of older run folders
+def test_stock_ppo_can_use_the_mirror_map(room: str) -> None:
     cfg = train_cfg()
     cfg["algorithm"] = {
         "class_name": "PPO",
         "num_learning_epochs": 2,
         "symmetry_cfg": {
-            "data_augmentation_func": "himloco_rl.observations:mirror_batch",
+            "data_augmentation_func": f"himloco_rl.{room}:mirror_batch",
             "use_data_augmentation": True,
             "use_mirror_loss": True,
             "mirror_loss_coeff": 0.5,

@@ -67,6 +67,7 @@ class HIMOnPolicyRunner(OnPolicyRunner):
     """The signal that ended :meth:`learn`, or 0 if it came to its end."""
     interrupt_raises: Callable[[], bool] | None = None
     """Tells whether SIGINT is to raise KeyboardInterrupt at once, as agreeing on a stop would need lost processes."""
+    _steps: FiniteSteps
 
     def __init__(self, env: VecEnv, train_cfg: dict[str, Any], log_dir: str | None = None, device: str = "cpu") -> None:
         """Construct the runner.
@@ -96,7 +97,6 @@ class HIMOnPolicyRunner(OnPolicyRunner):
         self._sound_episodes: dict[str, Any] | None = None
         self._secured: int | None = None
         self._signals = StopSignals()
-        self._steps = self._finite_steps()
         self.logger = ProgressLogger(
             log_dir=log_dir,
             cfg=self.cfg,
@@ -173,7 +173,8 @@ class HIMOnPolicyRunner(OnPolicyRunner):
         if init_at_random_ep_len and not self.logger.continues_episodes:
             ages = torch.randint_like(self.env.episode_length_buf, high=int(self.env.max_episode_length))
             self.env.episode_length_buf = ages
-        self._steps = self._finite_steps()
+        share = self.cfg.get("not_finite_share", 0.01)
+        self._steps = FiniteSteps(self.env, self.env_state, self.alg.layout, share, self.cfg["num_steps_per_env"])
         self.alg.train_mode()
         if self.is_distributed:
             print(f"Synchronizing parameters for rank {self.gpu_global_rank}...")
@@ -247,11 +248,6 @@ class HIMOnPolicyRunner(OnPolicyRunner):
             self.alg.ranks.wait_for_all()  # nobody ends before what all have learnt is on the disk
         if self._save_error is not None:
             raise self._save_error
-
-    def _finite_steps(self) -> FiniteSteps:
-        """What looks at the steps of a call of :meth:`learn`."""
-        share = self.cfg.get("not_finite_share", 0.01)
-        return FiniteSteps(self.env, self.env_state, self.alg.layout, share, self.cfg["num_steps_per_env"])
 
     @contextlib.contextmanager
     def _explained_errors(self) -> Iterator[None]:
