@@ -249,7 +249,7 @@ def check_checkpoint(plan: Plan) -> int:
 
 def _prepare_folder(plan: Plan, cleanup: contextlib.ExitStack) -> Path:
     """Create or claim the run's folder, and write everything in it that is known before the simulation is."""
-    from himloco_rl.checkpoints.random_state import versions
+    from himloco_rl.checkpoints.contents import versions
 
     args, agent_cfg = plan.args, plan.agent_cfg
     root = log_root(agent_cfg.experiment_name)

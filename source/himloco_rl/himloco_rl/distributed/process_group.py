@@ -8,14 +8,16 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import threading
+import uuid
+from collections.abc import Iterator
 from datetime import timedelta
 
 import torch
 from torch import distributed
+from torch.distributed import PrefixStore, Store, TCPStore  # pyright: ignore[reportPrivateImportUsage] - documented
 
 from himloco_rl.distributed.ranks import lost_rank_errors
-
-from .torchrun_store import meeting
 
 TIMEOUT = timedelta(minutes=10)
 """How long processes wait for each other: for one that still builds its simulation, writes to a slow disk, or hangs."""
@@ -23,6 +25,8 @@ LOST_AFTER = 30
 """Seconds after which a machine that does not answer is lost. Its kernel answers, however busy its processes are."""
 PROBES = 5
 """Questions to a silent machine within those seconds."""
+
+_ROOM = "himloco"
 
 
 def backend_of(device: str) -> str:
@@ -109,3 +113,72 @@ def _sockets() -> dict[str, int]:
             if target.startswith("socket:"):
                 found[target] = int(name)
     return found
+
+
+# The store of torchrun -----------------------------------------------------------------------------------------------
+# It lives as long as torchrun does, and so still holds what earlier starts (``--max_restarts``) have left: addresses of
+# processes that are dead. torch 2.11 connects to those and fails, with gloo after every restart that lets another
+# process than the first one be the quicker. So the processes of one start meet under a name of their own.
+
+
+def torchrun_store(timeout: timedelta) -> TCPStore | None:
+    """Connect to the store of torchrun, None if none started this process, or it does not share its store.
+
+    Args:
+        timeout: How long it may take to answer.
+
+    Raises:
+        RuntimeError: If it does not answer.
+    """
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return None
+    return TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False, timeout=timeout)
+
+
+@contextlib.contextmanager
+def meeting(rank: int, world_size: int, timeout: timedelta) -> Iterator[Store | None]:
+    """Give the processes of this start a store that is empty; None without torchrun, whose store is all they need.
+
+    Every process writes its own number, drawn anew, and the first one answers each number that it finds with the
+    meeting's name, until all have come: numbers of processes that are dead are answered as well, and nobody reads it.
+
+    Args:
+        rank: Number of this process.
+        world_size: Number of processes.
+        timeout: How long they wait for each other.
+
+    Raises:
+        RuntimeError: If the store or the first process does not answer.
+    """
+    store = torchrun_store(timeout)
+    if store is None:
+        yield None
+    elif rank > 0:
+        number = uuid.uuid4().hex
+        store.set(f"{_ROOM}/number/{rank}", number)
+        store.wait([f"{_ROOM}/name/{number}"], timeout)
+        yield PrefixStore(store.get(f"{_ROOM}/name/{number}").decode(), store)
+    else:
+        name, all_here = uuid.uuid4().hex, threading.Event()
+        host = threading.Thread(target=_answer, args=(world_size, name, timeout, all_here), daemon=True)
+        host.start()
+        try:
+            yield PrefixStore(name, store)
+        finally:
+            all_here.set()
+            host.join()
+
+
+def _answer(world_size: int, name: str, timeout: timedelta, all_here: threading.Event) -> None:
+    """Tell the meeting's name to every number, until all have come."""
+    store = torchrun_store(timeout)  # a connection of its own: a process that waits keeps the other one busy
+    assert store is not None
+    answered: set[str] = set()
+    with contextlib.suppress(RuntimeError):  # torchrun has ended, and will end this process
+        while not all_here.wait(0.1):
+            for rank in range(1, world_size):
+                if store.check([f"{_ROOM}/number/{rank}"]):
+                    number = store.get(f"{_ROOM}/number/{rank}").decode()
+                    if number not in answered:
+                        store.set(f"{_ROOM}/name/{number}", name)
+                        answered.add(number)

@@ -17,12 +17,42 @@ from typing import Any
 import torch
 import torch.nn as nn
 from rsl_rl.models import MLPModel
-from rsl_rl.modules import HiddenState
+from rsl_rl.modules import MLP, HiddenState
 from rsl_rl.modules.distribution import Distribution
 from tensordict import TensorDict
 
 from .him_estimator import HIMEstimator, split_code
-from .terrain_encoder import TerrainEncoder
+
+
+class TerrainEncoder(MLP):
+    """MLP height scan -> code of the terrain.
+
+    It belongs to the policy, and PPO trains it. HIM's estimator does not see the scan, so that what it says of velocity
+    and response stays what the robot's own joints and IMU tell.
+    """
+
+    def __init__(
+        self,
+        scan_dim: int,
+        hidden_dims: list[int] | tuple[int, ...] = (128, 64),
+        latent_dim: int = 32,
+        activation: str = "elu",
+    ) -> None:
+        """Build the network.
+
+        Args:
+            scan_dim: P, points of the scan.
+            hidden_dims: Hidden layers.
+            latent_dim: E, width of the code.
+            activation: Activation of the hidden layers.
+
+        Raises:
+            ValueError: If the code has no width.
+        """
+        if latent_dim < 1:
+            raise ValueError(f"actor.terrain_cfg['latent_dim'] is {latent_dim}; it must be positive.")
+        super().__init__(scan_dim, latent_dim, hidden_dims, activation)
+        self.latent_dim = latent_dim
 
 
 class HIMActor(MLPModel):

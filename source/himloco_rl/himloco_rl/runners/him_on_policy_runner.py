@@ -20,9 +20,15 @@ from rsl_rl.utils import check_nan, resolve_callable
 from tensordict import TensorDict
 
 from himloco_rl.algorithms import HIMPPO
-from himloco_rl.checkpoints.contents import require_finite, require_plain, require_sound
+from himloco_rl.checkpoints.contents import (
+    load_random_state_dict,
+    random_state_dict,
+    require_finite,
+    require_plain,
+    require_sound,
+    versions,
+)
 from himloco_rl.checkpoints.files import read_checkpoint, remove_old, require_parts, write_checkpoint
-from himloco_rl.checkpoints.random_state import load_random_state_dict, random_state_dict, versions
 from himloco_rl.distributed import LostRankError
 from himloco_rl.distributed.process_group import join
 from himloco_rl.distributed.ranks import lost_rank_errors
