@@ -12,6 +12,9 @@ import torch
 from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 
+SAME_NAME = ("next_estimator", "actions", "values", "returns", "advantages", "features")
+"""Columns of the table that a minibatch has under the same name."""
+
 
 @dataclass
 class HIMBatch:
@@ -134,7 +137,10 @@ class HIMRolloutStorage(RolloutStorage):
             num_mini_batches: Minibatches per epoch; the rest of an uneven division waits for another epoch.
             num_epochs: Passes over the rollout.
         """
-        self._adopt_advantages()
+        column = self._field("advantages")
+        if self.advantages.data_ptr() != column.data_ptr():  # PPO.compute_returns makes a tensor of its own
+            column.copy_(self.advantages)
+            self.advantages = column
         rows = self.table.view(self.num_samples, -1)
         size = self.num_samples // num_mini_batches
         for _ in range(num_epochs):
@@ -142,33 +148,17 @@ class HIMRolloutStorage(RolloutStorage):
             for start in range(0, size * num_mini_batches, size):
                 yield self._batch(rows.index_select(0, order[start : start + size]))
 
-    def _adopt_advantages(self) -> None:
-        """Bring advantages that PPO.compute_returns put into a tensor of its own back into the table."""
-        column = self._field("advantages")
-        if self.advantages.data_ptr() != column.data_ptr():
-            column.copy_(self.advantages)
-            self.advantages = column
-
     def _batch(self, rows: torch.Tensor) -> HIMBatch:
         """Name the columns of gathered rows [B, width]."""
-
-        def column(name: str) -> torch.Tensor:
-            return rows[:, self._columns[name]]
-
+        columns = {name: rows[:, where] for name, where in self._columns.items()}
+        observations = {group: columns[f"obs/{group}"] for group in self.observation_groups}
         return HIMBatch(
-            observations=TensorDict(
-                {group: column(f"obs/{group}") for group in self.observation_groups}, batch_size=[rows.shape[0]]
-            ),
-            next_estimator=column("next_estimator"),
-            actions=column("actions"),
-            values=column("values"),
-            returns=column("returns"),
-            advantages=column("advantages"),
-            old_actions_log_prob=column("actions_log_prob"),
+            observations=TensorDict(observations, batch_size=[rows.shape[0]]),
+            old_actions_log_prob=columns["actions_log_prob"],
             old_distribution_params=tuple(
-                column(f"distribution/{i}") for i in range(len(self.distribution_params or ()))
+                columns[f"distribution/{i}"] for i in range(len(self.distribution_params or ()))
             ),
-            features=column("features"),
+            **{name: columns[name] for name in SAME_NAME},
         )
 
     def _field(self, name: str) -> torch.Tensor:

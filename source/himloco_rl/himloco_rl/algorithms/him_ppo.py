@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from typing import Any, Literal
 
 import torch
@@ -109,7 +110,7 @@ class HIMPPO(PPO):
             optimizer=optimizer,
             ranks=self.ranks,
         )
-        self._metrics = MetricMeans()
+        self._metrics = MetricMeans(list)
 
     @staticmethod
     def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) -> HIMPPO:
@@ -130,14 +131,10 @@ class HIMPPO(PPO):
     def process_env_step(
         self, obs: TensorDict, rewards: torch.Tensor, dones: torch.Tensor, extras: dict[str, Any]
     ) -> None:
-        """Record one step.
+        """Record one step: the observations after it and after resets, group -> [N, D], rewards [N] and dones [N].
 
-        Args:
-            obs: Observations after the step and after resets, group -> [N, D].
-            rewards: Rewards, shape [N].
-            dones: Which episodes ended, shape [N].
-            extras: ``time_outs`` [N], and ``final_obs``, the observations before resets (group -> [N, D]). Both are
-                read only where dones is set: Isaac Lab leaves the last ones standing.
+        Of extras ``time_outs`` [N] and ``final_obs``, the observations before resets (group -> [N, D]), are read only
+        where dones is set: Isaac Lab leaves the last ones standing.
         """
         if self.checks_steps:
             self.layout.check_finite(obs, "after a step")
@@ -177,7 +174,7 @@ class HIMPPO(PPO):
 
     def update(self) -> dict[str, float]:
         """Learn from the rollout; returns the mean of every loss and metric over all minibatches."""
-        self._metrics = MetricMeans()
+        self._metrics = MetricMeans(list)
         if self.estimator_schedule == "interleaved":
             for epoch in range(self.num_learning_epochs):
                 for batch in self.storage.mini_batches(self.num_mini_batches, 1):
@@ -265,11 +262,8 @@ class HIMPPO(PPO):
     def _policy_step(self, batch: HIMBatch, features: torch.Tensor) -> None:
         """One step of actor and critic on B samples and, if asked for, on their mirror images.
 
-        Each network runs once, over real and mirrored rows; augmentation and mirror losses share its output.
-
-        Args:
-            batch: The samples.
-            features: [v̂, l̂] of the samples and, below them, of their mirror images, shape [B or 2B, 3 + D].
+        Each network runs once, over real and mirrored rows; augmentation and mirror losses share its output. Features
+        are [v̂, l̂] of the samples and, below them, of their mirror images, shape [B or 2B, 3 + D].
         """
         real = batch.actions.shape[0]
         actor_obs, critic_obs = (
@@ -363,34 +357,24 @@ class HIMPPO(PPO):
         compile_networks([*self.actor.policy_networks(), self.critic.mlp, *encoders], mode)
 
 
-class MetricMeans:
-    """Means of metrics over minibatches, added up on the device, with one transfer from it at the end."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._sums: dict[str, torch.Tensor] = {}
-        self._counts: dict[str, int] = {}
+class MetricMeans(defaultdict[str, list[torch.Tensor]]):
+    """Metrics of every minibatch, which stay on the device until their means are asked for."""
 
     def add(self, **metrics: torch.Tensor) -> None:
         """Count scalar tensors in."""
         for name, value in metrics.items():
-            value = value.detach()
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-            self._counts[name] = self._counts.get(name, 0) + 1
+            self[name].append(value.detach())
 
-    def means(self, check_finite: bool = False) -> dict[str, float]:
+    def means(self, check_finite: bool) -> dict[str, float]:
         """Mean of every metric over as often as it was added.
 
-        Args:
-            check_finite: Raise an error that names the first metric that is not finite.
-
         Raises:
-            NotFiniteError: If asked for.
+            NotFiniteError: If asked to check; it names the first metric that is not finite.
         """
-        if not self._sums:
+        if not self:
             return {}
-        values = torch.stack([value.float() for value in self._sums.values()]).tolist()
-        means = {name: value / self._counts[name] for name, value in zip(self._sums, values, strict=True)}
+        sums = torch.stack([torch.as_tensor(sum(values)).float() for values in self.values()]).tolist()
+        means = {name: value / len(self[name]) for name, value in zip(self, sums, strict=True)}
         for name, value in means.items():
             if check_finite and not math.isfinite(value):
                 raise NotFiniteError(

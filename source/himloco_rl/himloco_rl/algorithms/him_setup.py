@@ -14,16 +14,9 @@ The configuration is rsl_rl's dictionary with these additions (defaults shown)::
         "terrain_cfg": None,
     }
     algorithm = {
-        "class_name": "himloco_rl.algorithms:HIMPPO",
-        "velocity_term": "base_lin_vel",
-        "estimator_schedule": "interleaved",    # or "after"
-        "estimator_learning_rate": 1.0e-3,
-        "estimator_max_grad_norm": 10.0,
-        "estimator_num_epochs": None,           # None: num_learning_epochs
-        "estimator_num_mini_batches": None,     # None: num_mini_batches; only with "after"
-        "critic_warmup_updates": 0,             # at first, updates in which the policy holds still
-        "check_finite": True,
-        "symmetry_cfg": None,                   # or the fields of himloco_rl.observations.MirrorSettings
+        "class_name": "himloco_rl.algorithms:HIMPPO",   # further keys: its arguments, PPO's among them
+        "final_desired_kl": None, "desired_kl_updates": 1, "critic_warmup_updates": 0,  # see KLTarget
+        "symmetry_cfg": None,   # or the fields of himloco_rl.observations.MirrorSettings
     }
 """
 

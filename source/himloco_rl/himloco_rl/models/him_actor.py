@@ -17,6 +17,7 @@ from typing import Any
 import torch
 import torch.nn as nn
 from rsl_rl.models import MLPModel
+from rsl_rl.models.mlp_model import _OnnxMLPModel
 from rsl_rl.modules import MLP, HiddenState
 from rsl_rl.modules.distribution import Distribution
 from tensordict import TensorDict
@@ -153,16 +154,10 @@ class HIMActor(MLPModel):
         return self.estimator.features(history)
 
     def policy_input(self, flat: torch.Tensor, features: torch.Tensor | None = None) -> torch.Tensor:
-        """Input of the policy's MLP: [o_t, v̂, l̂] and the code of the terrain, if that is encoded.
+        """Input of the policy's MLP: [o_t, v̂, l̂] and the code of the terrain, shape [N, F + 3 + D (+ E)].
 
-        Rollout, update, the exported graphs and the check of these all call it.
-
-        Args:
-            flat: Normalized [history | scan], shape [N, H*F + P].
-            features: [v̂, l̂], shape [N, 3 + D], where they are known already. No gradient passes to the estimator.
-
-        Returns:
-            Shape [N, F + 3 + D], or with the code [N, F + 3 + D + E].
+        Rollout, update, the exported graphs and the check of these all call it, with normalized [history | scan] of
+        shape [N, H*F + P] and [v̂, l̂], where they are known already. No gradient passes to the estimator.
         """
         if features is None:
             features = self.features(flat[:, : self.history_width])
@@ -177,11 +172,11 @@ class HIMActor(MLPModel):
 
     def as_jit(self) -> nn.Module:
         """One fused graph [history | scan] -> actions for TorchScript."""
-        return _FusedHIMActor(self)
+        return _FusedHIMActor(self, verbose=False)
 
     def as_onnx(self, verbose: bool) -> nn.Module:
         """One fused graph [history | scan] -> actions for ONNX."""
-        return _OnnxHIMActor(self, verbose)
+        return _FusedHIMActor(self, verbose)
 
     def _history_dim(self, obs: TensorDict, obs_groups: dict[str, list[str]], obs_set: str) -> int:
         """Width of the history; explains what does not fit."""
@@ -209,19 +204,16 @@ class HIMActor(MLPModel):
         return self.frame_width + self._feature_dim + self._terrain_dim
 
 
-class _FusedHIMActor(nn.Module):
+class _FusedHIMActor(_OnnxMLPModel):
     """Normalizer, encoders, policy and output of a :class:`HIMActor` in one graph."""
 
     policy_input = HIMActor.policy_input
 
-    def __init__(self, model: HIMActor) -> None:
+    def __init__(self, model: HIMActor, verbose: bool) -> None:
         """Copy what inference needs; the target encoder and the prototypes stay behind."""
-        super().__init__()
-        self.obs_normalizer = copy.deepcopy(model.obs_normalizer)
+        super().__init__(model, verbose)
         self.encoder = copy.deepcopy(model.estimator.encoder)
         self.terrain_encoder = copy.deepcopy(model.terrain_encoder)
-        self.mlp = copy.deepcopy(model.mlp)
-        self.deterministic_output = model.distribution.as_deterministic_output_module()
         self.history_width: int = model.history_width
         self.frame_width: int = model.frame_width
         self.latent_dim: int = model.estimator.latent_dim
@@ -231,36 +223,10 @@ class _FusedHIMActor(nn.Module):
         velocity, latent = split_code(self.encoder(history), self.latent_dim)
         return torch.cat((velocity, latent), dim=-1)
 
-    def forward(self, obs: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Deterministic actions [N, A] of flat inputs [history | scan], shape [N, H*F + P]."""
-        return self.deterministic_output(self.mlp(self.policy_input(self.obs_normalizer(obs))))
+        return self.deterministic_output(self.mlp(self.policy_input(self.obs_normalizer(x))))
 
     @torch.jit.export
     def reset(self) -> None:
         """Nothing to reset: the history is the caller's."""
-
-
-class _OnnxHIMActor(_FusedHIMActor):
-    """The same graph with what rsl_rl's ONNX export asks for."""
-
-    is_recurrent: bool = False
-
-    def __init__(self, model: HIMActor, verbose: bool) -> None:
-        """Copy what inference needs."""
-        super().__init__(model)
-        self.verbose = verbose
-        self.input_size = model.obs_dim
-
-    def get_dummy_inputs(self) -> tuple[torch.Tensor]:
-        """An input to trace with."""
-        return (torch.zeros(1, self.input_size),)
-
-    @property
-    def input_names(self) -> list[str]:
-        """Names of the inputs."""
-        return ["obs"]
-
-    @property
-    def output_names(self) -> list[str]:
-        """Names of the outputs."""
-        return ["actions"]
