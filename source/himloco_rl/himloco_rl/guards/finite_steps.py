@@ -53,12 +53,8 @@ class FiniteSteps:
     ) -> None:
         """Prepare to look at steps that begin at the environment's current observations.
 
-        Args:
-            env: The environment.
-            env_state: Notes the state before a step, and resets single environments.
-            layout: Names of its observations.
-            share: Share of an iteration's steps that may go wrong before the simulation counts as broken.
-            num_steps: Steps of an iteration.
+        Before each of them the runner lets *env_state* note the episodes; it resets single environments. The simulation
+        counts as broken when more than a *share* of an iteration's *num_steps* steps goes wrong.
         """
         self._env, self._env_state, self._layout = env, env_state, layout
         self._allowed = max(LEAST_ALLOWED if share > 0.0 else 0, int(share * num_steps * env.num_envs))
@@ -70,27 +66,13 @@ class FiniteSteps:
         # Not copied: rsl_rl, too, relies on a step leaving the observations alone that the last one returned
         self._before = env.get_observations()
 
-    def before_step(self) -> None:
-        """Note the state that a dump of the next step needs."""
-        self._env_state.note_episodes()
-
-    def after_step(
-        self,
-        actions: torch.Tensor,
-        obs: TensorDict,
-        rewards: torch.Tensor,
-        dones: torch.Tensor,
-        extras: dict[str, Any],
-    ) -> Step:
-        """Return what the learner may see of a step.
-
-        Args:
-            actions: What was done, shape [N, A].
-            obs, rewards, dones, extras: What ``env.step`` returned.
+    def after_step(self, actions: torch.Tensor, step: Step) -> Step:
+        """Return what the learner may see of a step in which the actions [N, A] were done.
 
         Raises:
             BrokenSimulationError: If resets do not help, or are too many.
         """
+        obs, rewards, dones, extras = step
         done = dones.reshape(-1) > 0
         final_obs = extras.get("final_obs", {}) if bool(done.any()) else {}
         if _all_finite(obs, rewards, final_obs):
@@ -100,17 +82,12 @@ class FiniteSteps:
             bad = lost | ~torch.isfinite(rewards.reshape(-1)) | (_rows(final_obs, like=lost) & done)
             if bool(bad.any()):
                 self._reset_and_judge(bad, lost, actions, obs.clone(), rewards)
-                obs, rewards, dones, extras = self._replace(bad, lost, obs, rewards, dones, extras, final_obs)
-        self._before = obs
-        return obs, rewards, dones, extras
+                step = self._replace(bad, lost, step, final_obs)
+        self._before = step[0]
+        return step
 
     def _reset_and_judge(
-        self,
-        bad: torch.Tensor,
-        lost: torch.Tensor,
-        actions: torch.Tensor,
-        raw: TensorDict,
-        rewards: torch.Tensor,
+        self, bad: torch.Tensor, lost: torch.Tensor, actions: torch.Tensor, raw: TensorDict, rewards: torch.Tensor
     ) -> None:
         """Count the environments bad [N], and reset those whose state is lost [N].
 
@@ -144,19 +121,11 @@ class FiniteSteps:
             }
             raise BrokenSimulationError(f"{self.message}; {reason}", dump)
 
-    def _replace(
-        self,
-        bad: torch.Tensor,
-        lost: torch.Tensor,
-        obs: TensorDict,
-        rewards: torch.Tensor,
-        dones: torch.Tensor,
-        extras: dict[str, Any],
-        final_obs: Any,
-    ) -> Step:
+    def _replace(self, bad: torch.Tensor, lost: torch.Tensor, step: Step, final_obs: Any) -> Step:
         """Put in what the learner may see, in copies: the environment's own tensors stay."""
         fresh = self._env.get_observations()
-        obs, rewards, dones = obs.clone(), rewards.clone(), dones.clone()
+        obs, rewards, dones = (values.clone() for values in step[:3])
+        extras = step[3]
         terminal = {}
         for name, before in self._before.items():
             obs[name][lost] = fresh[name][lost]

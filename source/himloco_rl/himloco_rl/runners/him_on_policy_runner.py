@@ -76,13 +76,9 @@ class HIMOnPolicyRunner(OnPolicyRunner):
     _steps: FiniteSteps
 
     def __init__(self, env: VecEnv, train_cfg: dict[str, Any], log_dir: str | None = None, device: str = "cpu") -> None:
-        """Construct the runner.
+        """Construct the runner; arguments as rsl_rl's. No log_dir writes nothing.
 
-        Args:
-            env: The environment.
-            train_cfg: Configuration, see :mod:`himloco_rl.algorithms.him_setup`; completed in place.
-            log_dir: Where logs and checkpoints go; None writes nothing.
-            device: Where to learn.
+        The configuration is described in :mod:`himloco_rl.algorithms.him_setup`, and completed in place.
         """
         console = train_cfg.get("console", "line")
         if console not in ("line", "block"):
@@ -190,19 +186,15 @@ class HIMOnPolicyRunner(OnPolicyRunner):
         return start_it, self._total_it
 
     def _collect(self, obs: TensorDict) -> TensorDict | None:
-        """Fill the storage by T steps of the policy.
+        """Fill the storage by T steps of the policy; return the last observations, group -> [N, D].
 
-        Args:
-            obs: Observations to begin with, group -> [N, D].
-
-        Returns:
-            Observations after the last step; None if a signal asked for a stop and the rollout takes too long.
+        Returns None if a signal asked for a stop and the rollout takes too long.
         """
         for _ in range(self.cfg["num_steps_per_env"]):
             actions = self.alg.act(obs).to(self.env.device)
             if self.alg.check_finite:
-                self._steps.before_step()
-                step = self._steps.after_step(actions, *self.env.step(actions))
+                self.env_state.note_episodes()  # which a dump of the next step needs
+                step = self._steps.after_step(actions, self.env.step(actions))
             else:
                 step = self.env.step(actions)
                 if self.cfg.get("check_for_nan", True):
@@ -218,10 +210,7 @@ class HIMOnPolicyRunner(OnPolicyRunner):
         return obs
 
     def _agree(self, it: int, losses: dict[str, float]) -> tuple[int, bool]:
-        """Look for what has gone wrong and for signals; all processes come to the same answer.
-
-        Returns:
-            The signal that asks for a stop, or 0, and whether a checkpoint is asked for.
+        """Return the signal that asks for a stop, or 0, and whether a checkpoint is asked for: the same in all ranks.
 
         Raises:
             DivergedError: If a guard was told to stop.
@@ -281,9 +270,7 @@ class HIMOnPolicyRunner(OnPolicyRunner):
         """Save the networks, which are as good as after the last iteration, and the broken step; say where it is."""
         self.alg.storage.clear()
         if self.logger.writer is not None and self.last_iteration is not None:
-            self._sound_episodes = error.dump[
-                "state"
-            ]  # of before the step: what the robots are now must not be resumed
+            self._sound_episodes = error.dump["state"]  # what the robots are after the step must not be resumed
             self._save_in_log_dir()
         iteration = 0 if self.last_iteration is None else self.last_iteration + 1
         path = Path(str(self.logger.log_dir)) / f"not_finite_{iteration}.pt"
@@ -299,9 +286,7 @@ class HIMOnPolicyRunner(OnPolicyRunner):
     def save(self, path: str, infos: dict | None = None) -> None:
         """Write a checkpoint, whole or not at all; in the middle of a training one that fails is a warning only.
 
-        Args:
-            path: The file.
-            infos: Anything else to keep: numbers, strings, tensors, in dictionaries and lists.
+        It keeps *infos* beside the rest: numbers, strings and tensors, in dictionaries and lists.
 
         Raises:
             NotFiniteError: If the networks hold NaN or infinity.
@@ -325,7 +310,7 @@ class HIMOnPolicyRunner(OnPolicyRunner):
         try:
             write_checkpoint(path, checkpoint)
         except OSError as error:
-            good = "none" if self.last_saved is None else str(self.last_saved)
+            good = self.last_saved or "none"
             message = f"cannot save {path} ({error.strerror or error}); the last good checkpoint is {good}"
             self._save_error = OSError(message)
             if not self._is_learning:
@@ -413,11 +398,8 @@ def cpu_threads(number: int, device: str) -> Iterator[None]:
     """Let torch use so many threads while entered.
 
     A rollout on the CPU is thousands of operations on tensors of a few thousand numbers: handing them to a second
-    thread takes longer than doing them, and the simulator wants that core. An update multiplies large matrices.
-
-    Args:
-        number: How many.
-        device: Where torch computes; on a GPU nothing changes.
+    thread takes longer than doing them, and the simulator wants that core. An update multiplies large matrices. Where
+    torch computes on a GPU, nothing changes.
     """
     before = torch.get_num_threads()
     if torch.device(device).type == "cpu":

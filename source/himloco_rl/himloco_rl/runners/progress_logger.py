@@ -75,11 +75,7 @@ class TolerantWriter(LogWriter):
     """
 
     def __init__(self, writer: Any) -> None:
-        """Take a writer that has not failed yet.
-
-        Args:
-            writer: TensorBoard's, or one of rsl_rl's.
-        """
+        """Take a writer that has not failed yet: TensorBoard's, or one of rsl_rl's."""
         self.writer = writer
         self.failure: str | None = None
         """Why nothing is logged any more, or None."""
@@ -127,13 +123,7 @@ class ProgressLogger(Logger):
     writer: TolerantWriter | None
 
     def __init__(self, *args: Any, block: bool = False, **kwargs: Any) -> None:
-        """Initialize the logger.
-
-        Args:
-            args: See rsl_rl's Logger.
-            block: Print rsl_rl's block instead of the line.
-            kwargs: See rsl_rl's Logger.
-        """
+        """Initialize rsl_rl's logger, or with *block* let it print its block instead of the line."""
         super().__init__(*args, **kwargs)
         self.block = block
         self.cut_after: int | None = None
@@ -165,38 +155,20 @@ class ProgressLogger(Logger):
         self.writer = None if self.writer is None else TolerantWriter(self.writer)
         self._has_ended = False
 
-    def log(
-        self,
-        it: int,
-        start_it: int,
-        total_it: int,
-        collect_time: float,
-        learn_time: float,
-        loss_dict: dict[str, float],
-        learning_rate: float,
-        action_std: torch.Tensor,
-        **block: Any,
-    ) -> None:
+    def log(self, it: int, start_it: int, total_it: int, **values: Any) -> None:
         """Write an iteration's curves, and print its line or block.
 
         Args:
-            it: The iteration.
-            start_it: The first one of this run.
-            total_it: Where the run ends.
-            collect_time: Seconds of the rollout [s].
-            learn_time: Seconds of returns and update [s].
-            loss_dict: What the update returned.
-            learning_rate: The policy's.
-            action_std: Standard deviations of the action noise, any shape.
-            block: See rsl_rl's Logger.
+            it, start_it, total_it: The iteration, the first one of this run, and where the run ends.
+            values: As rsl_rl's Logger has them: the seconds ``collect_time`` of the rollout and ``learn_time`` of
+                returns and update, the update's ``loss_dict``, the policy's ``learning_rate`` and ``action_std``.
         """
-        self._run_time = collect_time + learn_time + (0.0 if it == start_it else self._run_time)
+        seconds = values["collect_time"] + values["learn_time"]
+        self._run_time = seconds + (0.0 if it == start_it else self._run_time)
         if self.writer is not None and self.writer.failure is not None:
             self._reopen()
-        values = {"collect_time": collect_time, "learn_time": learn_time, "loss_dict": loss_dict}
-        values |= {"learning_rate": learning_rate, "action_std": action_std}
         if self.block:
-            super().log(it, start_it, total_it, **values, **{"rnd_weight": None, **block})
+            super().log(it, start_it, total_it, **values, rnd_weight=None)
             return
         if self.writer is not None:
             self._write_curves(self.writer, it, **values)
@@ -237,8 +209,8 @@ class ProgressLogger(Logger):
         if error is not None:
             parts.append(f"velocity error {error:.3f} m/s")
         parts.append(f"std {values['action_std'].detach().mean().item():.2f}")
-        parts.append(f"{steps / seconds:.0f} steps/s (collect {values['collect_time']:.2f} s,")
-        parts[-1] += f" learn {values['learn_time']:.2f} s)"
+        times = f"collect {values['collect_time']:.2f} s, learn {values['learn_time']:.2f} s"
+        parts.append(f"{steps / seconds:.0f} steps/s ({times})")
         parts.append(f"ETA {datetime.timedelta(seconds=int(left))}")
         return " | ".join(parts)
 
