@@ -62,15 +62,13 @@ class HIMRolloutStorage(RolloutStorage):
         """Allocate the table.
 
         Args:
-            num_envs: N.
-            num_transitions_per_env: T.
+            num_envs, num_transitions_per_env: N and T.
             obs: Observations to take the widths from, group -> [N, D].
             estimator_groups: Groups that are stored one step ahead, concatenated in this order.
             observation_groups: Groups that actor and critic read.
-            actions_shape: Shape of one action, [A].
+            actions_shape, device: Shape of one action, [A], and where the table lives.
             num_distribution_params: Tensors [N, A] that describe the action distribution (mean and std: 2).
             feature_width: F, columns for features of the frozen estimator; 0 for none.
-            device: Where the table lives.
         """
         self.estimator_groups = list(estimator_groups)
         self.observation_groups = list(dict.fromkeys(observation_groups))
@@ -119,10 +117,8 @@ class HIMRolloutStorage(RolloutStorage):
     def add_next_estimator(self, obs: TensorDict, final_obs: TensorDict | dict, done_ids: torch.Tensor) -> None:
         """Store the next estimator observation of the current transition; call before :meth:`add_transition`.
 
-        Args:
-            obs: Observations after the step (after the reset where the episode ended), group -> [N, D].
-            final_obs: Observations before the reset, group -> [N, D]; only the rows done_ids are read.
-            done_ids: Environments whose episode ended in this step, shape [M].
+        It is that after the step, group -> [N, D], and where the episode ended, in the rows done_ids [M], that before
+        the reset, final_obs.
         """
         row = self.next_estimator[self.step]
         row.copy_(torch.cat([obs[group] for group in self.estimator_groups], dim=-1))
@@ -131,12 +127,7 @@ class HIMRolloutStorage(RolloutStorage):
             row[done_ids] = terminal.to(row.device)
 
     def mini_batches(self, num_mini_batches: int, num_epochs: int) -> Iterator[HIMBatch]:
-        """Yield shuffled minibatches; the samples are shuffled anew every epoch.
-
-        Args:
-            num_mini_batches: Minibatches per epoch; the rest of an uneven division waits for another epoch.
-            num_epochs: Passes over the rollout.
-        """
+        """Yield minibatches, shuffled anew every epoch; the rest of an uneven division waits for another one."""
         column = self._field("advantages")
         if self.advantages.data_ptr() != column.data_ptr():  # PPO.compute_returns makes a tensor of its own
             column.copy_(self.advantages)

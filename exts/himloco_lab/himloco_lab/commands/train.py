@@ -320,7 +320,7 @@ def learn(plan: Plan, runner: HIMOnPolicyRunner, log_dir: Path, iterations: int,
     if workers is not None:
         runner.interrupt_raises = lambda: workers.has_failed
     try:
-        iterations = runner.of_first(iterations)
+        iterations = runner.alg.ranks.of_first(iterations)
         if iterations > 0:  # a run may have lost a process when it had come to its end
             runner.learn(iterations, init_at_random_ep_len=plan.agent_cfg.init_at_random_ep_len)
     except (KeyboardInterrupt, LostRankError) as error:

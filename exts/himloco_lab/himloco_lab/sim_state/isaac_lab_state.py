@@ -90,9 +90,8 @@ class IsaacLabState(EnvironmentState):
     def noted_episodes(self) -> dict[str, Any]:
         """Where the robots were, how long already, and what they had earned; see the base class.
 
-        Returns:
-            ``scene`` as Isaac Lab's ``get_state(is_relative=True)``, ``origins`` [N, 3], ``lengths`` [N] and
-            ``reward_sums``, name -> [N]; nothing of an environment that cannot be reset to a state.
+        ``scene`` as Isaac Lab's ``get_state(is_relative=True)``, ``origins`` [N, 3], ``lengths`` [N] and
+        ``reward_sums``, name -> [N]; nothing of an environment that cannot be reset to a state.
         """
         if self.keeps_itself or not self._noted:
             return super().noted_episodes()
@@ -173,24 +172,21 @@ def _select(value: Any, rows: torch.Tensor, device: Any) -> Any:
 
 
 def memory_state_dict(base: Any) -> dict[str, Any]:
-    """What is remembered now, as copies.
-
-    Args:
-        base: The environment.
-    """
+    """What is remembered now, as copies."""
     log = getattr(base, "extras", {}).get("log", {})
-    numbers = {name: float(value) for name, value in log.items() if _is_number(value)}
+    numbers = {
+        name: float(value)
+        for name, value in log.items()
+        if isinstance(value, int | float) or (isinstance(value, torch.Tensor) and value.numel() == 1)
+    }
     return {"tensors": {name: tensor.clone() for name, tensor in _remembered(base)}, "log": numbers}
 
 
 def load_memory_state_dict(base: Any, state: Any) -> None:
-    """Remember what :func:`memory_state_dict` returned, and observe anew.
+    """Remember what :func:`memory_state_dict` returned of an environment with as many robots, and observe anew.
 
-    What is gone, new, or of another shape is left as it is.
-
-    Args:
-        base: The environment, with as many robots as there were.
-        state: What that returned; an empty one, or anything else, only forgets what a reset has logged.
+    What is gone, new, or of another shape is left as it is. An empty state, or anything else, only forgets what a reset
+    has logged.
     """
     tensors, log = (_dictionary(_dictionary(state).get(part)) for part in ("tensors", "log"))
     for name, tensor in _remembered(base):
@@ -236,8 +232,3 @@ def _of_term(name: str, term: Any, known: tuple[str, ...] = ()) -> Iterator[tupl
 def _dictionary(value: Any) -> dict[Any, Any]:
     """The value, if it is a dictionary, or an empty one."""
     return value if isinstance(value, dict) else {}
-
-
-def _is_number(value: Any) -> bool:
-    """Whether a log's value is one number."""
-    return isinstance(value, int | float) or (isinstance(value, torch.Tensor) and value.numel() == 1)

@@ -20,11 +20,10 @@ from himloco_rl.distributed.ranks import Ranks, lost_rank_errors
 from himloco_rl.losses import mirror_loss, surrogate_loss, value_loss
 from himloco_rl.models import HIMActor
 from himloco_rl.observations import MirrorSettings, NotFiniteError, ObservationLayout, SymmetryMap
-from himloco_rl.optimizers import holding, make_optimizer
+from himloco_rl.optimizers import KLTarget, holding, make_optimizer
 from himloco_rl.storage import HIMBatch, HIMRolloutStorage
 
 from .him_setup import build_parts, check_count, compile_networks, velocity_target
-from .kl_target import KLTarget
 
 
 class HIMPPO(PPO):
@@ -71,18 +70,15 @@ class HIMPPO(PPO):
         Args:
             actor, critic, storage: Policy with its estimator, value function, rollout.
             layout: Meaning of the observations' columns.
-            symmetry: Mirror map; needed if mirror switches anything on.
-            mirror: What the mirror map is used for; by default nothing.
+            symmetry, mirror: Mirror map, and what it is used for; by default nothing.
             velocity_term: Term of the estimator's groups that v̂ regresses.
             estimator_schedule: "interleaved" with the policy's steps, or "after" them all, as in the paper.
-            estimator_learning_rate: Its learning rate; PPO's adaptive one never touches it.
-            estimator_max_grad_norm: Its gradient clip.
+            estimator_learning_rate, estimator_max_grad_norm: Its own; PPO's adaptive rate never touches it.
             estimator_num_epochs: Its epochs, None for the policy's; with "interleaved", the first ones.
             estimator_num_mini_batches: Its minibatches per epoch with "after", None for the policy's.
             kl_target: What the policy's learning rate follows; by default nothing.
             check_finite: Look for NaN and infinity in observations and losses.
-            optimizer: rsl_rl's name for the class of both optimizers.
-            ppo: Arguments of rsl_rl's PPO.
+            optimizer, ppo: rsl_rl's name for the class of both optimizers, arguments of its PPO.
         """
         super().__init__(actor, critic, storage, optimizer=optimizer, **ppo)
         self.layout, self.mirror = layout, mirror or MirrorSettings()
@@ -373,7 +369,7 @@ class MetricMeans(defaultdict[str, list[torch.Tensor]]):
         """
         if not self:
             return {}
-        sums = torch.stack([torch.as_tensor(sum(values)).float() for values in self.values()]).tolist()
+        sums = torch.stack([sum(values[1:], values[0]).float() for values in self.values()]).tolist()
         means = {name: value / len(self[name]) for name, value in zip(self, sums, strict=True)}
         for name, value in means.items():
             if check_finite and not math.isfinite(value):

@@ -32,25 +32,18 @@ from torch import nn
 
 from himloco_rl.models import VELOCITY_DIM
 from himloco_rl.observations import PLANES, MirrorSettings, ObservationLayout, SymmetryMap
+from himloco_rl.optimizers import KLTarget
 from himloco_rl.storage import HIMRolloutStorage
-
-from .kl_target import KLTarget
 
 COMPILED_VARIANTS = 8
 """Compilations of one network: with gradients, without, and in a rollout; for one row, and for any number of them."""
 
 
 def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) -> tuple[Any, dict[str, Any]]:
-    """Build everything that HIMPPO's constructor takes.
+    """Build the algorithm's class and everything that its constructor takes.
 
-    Args:
-        obs: First observations, group -> [N, D].
-        env: The environment.
-        cfg: The runner's configuration; its ``obs_groups`` and ``check_for_nan`` are set in place.
-        device: Where to learn.
-
-    Returns:
-        The algorithm's class and its arguments.
+    From the first observations, group -> [N, D], the environment, the runner's configuration, whose ``obs_groups`` and
+    ``check_for_nan`` are set in place, and the device to learn on.
     """
     algorithm_class, arguments = resolve_class(cfg["algorithm"])
     cfg["obs_groups"] = groups = resolve_obs_groups(obs, cfg["obs_groups"], ["actor", "critic", "estimator"])
@@ -116,12 +109,7 @@ def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) 
 
 
 def velocity_target(layout: ObservationLayout, groups: list[str], term_name: str) -> tuple[slice, float]:
-    """Find the velocity that the estimator regresses.
-
-    Args:
-        layout: Names of the observations' columns.
-        groups: The estimator's groups, concatenated in this order.
-        term_name: Term of the base's linear velocity.
+    """Find the base's linear velocity among the estimator's groups, which are concatenated in this order.
 
     Returns:
         Its columns, and observation units per m/s.

@@ -74,10 +74,6 @@ def versions() -> dict[str, Any]:
 def require_plain(value: Any, path: str = "checkpoint") -> None:
     """Refuse what ``torch.load(weights_only=True)`` would not read back, before it is written.
 
-    Args:
-        value: What is to be saved.
-        path: What it is called in the message.
-
     Raises:
         TypeError: Naming the part.
     """
@@ -113,13 +109,7 @@ def require_finite(path: str | Path, checkpoint: dict[str, Any]) -> None:
 def require_sound(path: str | Path, checkpoint: dict[str, Any], alg: HIMPPO, load_cfg: dict[str, bool] | None) -> None:
     """Refuse what would load and then break: NaN, and optimizers, totals and counts of another kind.
 
-    Parts that are missing are left to those who need them.
-
-    Args:
-        path: The file, for the message.
-        checkpoint: What it holds, see :func:`.files.require_parts`.
-        alg: What is to continue with it.
-        load_cfg: Parts to load, as in rsl_rl; None for all.
+    Parts that are missing are left to those who need them. *load_cfg* names parts to load as in rsl_rl; None for all.
 
     Raises:
         CheckpointError: Naming the part, and what is wrong with it.
@@ -127,12 +117,12 @@ def require_sound(path: str | Path, checkpoint: dict[str, Any], alg: HIMPPO, loa
     wanted = dict.fromkeys(("actor", "critic", "optimizer", "iteration"), True) if load_cfg is None else load_cfg
     problems = [_network_problem(f"{name}_state_dict", checkpoint) for name in ("actor", "critic") if wanted.get(name)]
     if wanted.get("optimizer"):
+        optimizers = {"optimizer_state_dict": alg.optimizer, "estimator_optimizer_state_dict": alg.estimator.optimizer}
+        for name, optimizer in optimizers.items():
+            problem = _optimizer_problem(checkpoint[name], optimizer) if name in checkpoint else None
+            problems.append(problem and f"{name} {problem}")
         updates = checkpoint.get("num_updates", 0)
-        problems += [
-            _optimizer_problem("optimizer_state_dict", checkpoint, alg.optimizer),
-            _optimizer_problem("estimator_optimizer_state_dict", checkpoint, alg.estimator.optimizer),
-            None if type(updates) is int and updates >= 0 else f"num_updates is {updates!r:.40}",
-        ]
+        problems.append(None if type(updates) is int and updates >= 0 else f"num_updates is {updates!r:.40}")
     if wanted.get("iteration") and "logger_state" in checkpoint:
         problems.append(_totals_problem(checkpoint["logger_state"]))
     problem = next(filter(None, problems), None)
@@ -150,17 +140,9 @@ def _network_problem(name: str, checkpoint: dict[str, Any]) -> str | None:
     return None
 
 
-def _optimizer_problem(name: str, checkpoint: dict[str, Any], optimizer: torch.optim.Optimizer) -> str | None:
-    """What another optimizer, or a damaged one, has otherwise."""
-    problem = _state_problem(checkpoint[name], optimizer) if name in checkpoint else None
-    return problem and f"{name} {problem}"
-
-
-def _state_problem(saved: Any, optimizer: torch.optim.Optimizer) -> str | None:
-    """What of an optimizer's state cannot be, in words."""
-    if not isinstance(saved, dict) or not {"state", "param_groups"} <= saved.keys():
-        return "is no optimizer's state"
-    groups, states = saved["param_groups"], saved["state"]
+def _optimizer_problem(saved: Any, optimizer: torch.optim.Optimizer) -> str | None:
+    """What another optimizer, or a damaged one, has otherwise, in words."""
+    groups, states = (saved.get("param_groups"), saved.get("state")) if isinstance(saved, dict) else (None, None)
     if not isinstance(groups, list) or not isinstance(states, dict):
         return "is no optimizer's state"
     if len(groups) != len(optimizer.param_groups):

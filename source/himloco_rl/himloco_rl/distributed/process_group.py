@@ -29,29 +29,13 @@ PROBES = 5
 _ROOM = "himloco"
 
 
-def backend_of(device: str) -> str:
-    """Name what carries tensors of a device from process to process."""
-    return "nccl" if torch.device(device).type == "cuda" else "gloo"
-
-
 def own_gpu(local_rank: int, visible: int) -> int:
-    """Number of a process's own GPU.
-
-    Args:
-        local_rank: Number of the process on its machine.
-        visible: GPUs it sees; a launcher may show each process nothing but its own.
-    """
+    """Number of a process's own GPU of those it sees; a launcher may show each process nothing but its own."""
     return local_rank if local_rank < visible else 0
 
 
 def join(device: str, rank: int, local_rank: int, world_size: int) -> None:
     """Join the group that ``MASTER_ADDR`` and ``MASTER_PORT`` name, unless the process has joined one already.
-
-    Args:
-        device: Where this process learns.
-        rank: Its number.
-        local_rank: Its number on its machine.
-        world_size: Number of processes.
 
     Raises:
         ValueError: If the rank or the GPU is another process's.
@@ -59,7 +43,7 @@ def join(device: str, rank: int, local_rank: int, world_size: int) -> None:
     """
     if rank >= world_size:
         raise ValueError(f"RANK is {rank} of WORLD_SIZE {world_size}; start the run with torchrun.")
-    backend = backend_of(device)
+    backend = "nccl" if torch.device(device).type == "cuda" else "gloo"
     if backend == "nccl":
         own = f"cuda:{own_gpu(local_rank, torch.cuda.device_count())}"
         if device not in ("cuda", own):
@@ -77,14 +61,8 @@ def join(device: str, rank: int, local_rank: int, world_size: int) -> None:
 def notice_lost_machines(fds: set[int], seconds: int) -> int:
     """Let the kernel break connections whose other end does not answer, where gloo would wait for :data:`TIMEOUT`.
 
-    The death of a process closes its connections; that of a machine or a network does not.
-
-    Args:
-        fds: File descriptors of sockets; what is no TCP connection is left alone.
-        seconds: How long a machine may be silent [s].
-
-    Returns:
-        Number of connections.
+    The death of a process closes its connections; that of a machine or a network does not. What of the descriptors is
+    no TCP connection is left alone; the number of the others is returned.
     """
     count = 0
     for fd in fds:
@@ -124,9 +102,6 @@ def _sockets() -> dict[str, int]:
 def torchrun_store(timeout: timedelta) -> TCPStore | None:
     """Connect to the store of torchrun, None if none started this process, or it does not share its store.
 
-    Args:
-        timeout: How long it may take to answer.
-
     Raises:
         RuntimeError: If it does not answer.
     """
@@ -141,11 +116,6 @@ def meeting(rank: int, world_size: int, timeout: timedelta) -> Iterator[Store | 
 
     Every process writes its own number, drawn anew, and the first one answers each number that it finds with the
     meeting's name, until all have come: numbers of processes that are dead are answered as well, and nobody reads it.
-
-    Args:
-        rank: Number of this process.
-        world_size: Number of processes.
-        timeout: How long they wait for each other.
 
     Raises:
         RuntimeError: If the store or the first process does not answer.

@@ -29,12 +29,10 @@ class BrokenSimulationError(NotFiniteError):
     """NaN or infinity that does not go away."""
 
     def __init__(self, message: str, dump: dict[str, Any]) -> None:
-        """Keep what a replay needs.
+        """Say what was not finite, and keep what a replay needs.
 
-        Args:
-            message: What was not finite, and where.
-            dump: ``message``, numbers [M] of the ``environments`` that broke, the ``state`` of all N before the step,
-                ``observations`` of those M then, all ``actions`` [N, A], and the M's ``result`` and ``rewards``.
+        The dump holds ``message``, numbers [M] of the ``environments`` that broke, the ``state`` of all N before the
+        step, ``observations`` of those M then, all ``actions`` [N, A], and the M's ``result`` and ``rewards``.
         """
         super().__init__(message)
         self.dump = dump
@@ -124,8 +122,8 @@ class FiniteSteps:
     def _replace(self, bad: torch.Tensor, lost: torch.Tensor, step: Step, final_obs: Any) -> Step:
         """Put in what the learner may see, in copies: the environment's own tensors stay."""
         fresh = self._env.get_observations()
-        obs, rewards, dones = (values.clone() for values in step[:3])
-        extras = step[3]
+        obs, rewards, dones, extras = step
+        obs, rewards, dones = obs.clone(), rewards.clone(), dones.clone()
         terminal = {}
         for name, before in self._before.items():
             obs[name][lost] = fresh[name][lost]

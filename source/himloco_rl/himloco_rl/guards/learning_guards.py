@@ -42,11 +42,10 @@ class GuardSettings:
         Raises:
             ValueError: If it names something else, or a number that makes no sense.
         """
-        unknown = sorted(set(cfg or {}) - set(cls.__dataclass_fields__))
+        known = sorted(cls.__dataclass_fields__)
+        unknown = sorted(set(cfg or {}) - set(known))
         if unknown:
-            raise ValueError(
-                f"guards has {unknown}, which it does not know; it knows {sorted(cls.__dataclass_fields__)}."
-            )
+            raise ValueError(f"guards has {unknown}, which it does not know; it knows {known}.")
         settings = cls(**(cfg or {}))
         if settings.patience < 1 or not settings.value_loss_factor > 1.0:
             raise ValueError(
@@ -60,11 +59,7 @@ class LearningGuards:
     """Looks at every iteration's losses and noise."""
 
     def __init__(self, settings: GuardSettings) -> None:
-        """Start with nothing seen.
-
-        Args:
-            settings: What counts.
-        """
+        """Start with nothing seen."""
         self.settings = settings
         self._value_losses: deque[float] = deque(maxlen=50)
         self._streaks: dict[str, int] = {}
@@ -74,17 +69,9 @@ class LearningGuards:
     def report(
         self, it: int, losses: dict[str, float], noise: torch.Tensor | None, steps: FiniteSteps, writer: Any | None
     ) -> bool:
-        """Look, print what is new, and log it all.
+        """Look at an iteration, print what is new, log it all, and return whether the training is to end.
 
-        Args:
-            it: The iteration.
-            losses: What the update returned.
-            noise: See :meth:`look`, shape [A].
-            steps: The iteration's steps; their count starts anew.
-            writer: The log, if there is one.
-
-        Returns:
-            Whether the training is to end.
+        Losses and noise [A] are as in :meth:`look`; the count of the iteration's steps starts anew.
         """
         for news in self.look(losses, None if noise is None else noise.tolist()):
             print(f"[WARNING] {news}", flush=True)
@@ -98,14 +85,11 @@ class LearningGuards:
         return self.settings.stop and bool(self.tripped)
 
     def look(self, losses: dict[str, float], noise: list[float] | None) -> list[str]:
-        """Judge one iteration.
+        """Say in words what has gone wrong since the last iteration.
 
         Args:
             losses: What the update returned.
             noise: The policy's learnt deviations before they are clamped, or None where they cannot be negative.
-
-        Returns:
-            What has gone wrong since the last time, in words.
         """
         signs = (
             self._value_loss(losses.get("value")),

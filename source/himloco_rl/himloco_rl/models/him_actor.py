@@ -39,13 +39,7 @@ class TerrainEncoder(MLP):
         latent_dim: int = 32,
         activation: str = "elu",
     ) -> None:
-        """Build the network.
-
-        Args:
-            scan_dim: P, points of the scan.
-            hidden_dims: Hidden layers.
-            latent_dim: E, width of the code.
-            activation: Activation of the hidden layers.
+        """Build the network from P points of the scan to a code of width E.
 
         Raises:
             ValueError: If the code has no width.
@@ -90,8 +84,7 @@ class HIMActor(MLPModel):
             obs_groups: Observation sets; "estimator" names the group that HIM predicts.
             obs_set: The set this model reads: a group of history_length frames, and terrain_cfg's group after it.
             output_dim: Number of actions.
-            hidden_dims: Hidden layers of the policy.
-            activation: Activation of the policy.
+            hidden_dims, activation: Hidden layers of the policy.
             obs_normalization: Normalize the input by running statistics (the estimator sees it normalized too).
             distribution_cfg: Distribution of the actions, see rsl_rl.
             history_length: Frames in the history.

@@ -62,18 +62,13 @@ class HIMEstimator(nn.Module):
         """Build the networks.
 
         Args:
-            history_dim: Width of the flattened history.
-            target_dim: Width of the next frame that the target encoder sees.
-            hidden_dims: Hidden layers of both encoders.
-            latent_dim: D, width of the latent.
-            num_prototypes: K.
-            activation: Activation of both encoders.
+            history_dim, target_dim: Widths of the flattened history, and of the target encoder's next frame.
+            hidden_dims, activation: Of both encoders.
+            latent_dim, num_prototypes: D, width of the latent, and K.
             temperature: τ of the swapped prediction.
-            sinkhorn_epsilon: ε of the codes.
-            sinkhorn_iterations: Normalizations of the codes.
+            sinkhorn_epsilon, sinkhorn_iterations: ε of the codes, and their normalizations.
             swap_reduction: "mean" over prototypes as the public codes have it, or the paper's "sum".
-            velocity_loss_coef: Weight of the velocity loss.
-            swap_loss_coef: Weight of the swap loss; 0 leaves its networks unevaluated.
+            velocity_loss_coef, swap_loss_coef: Weights; 0 for the swap loss leaves its networks unevaluated.
         """
         super().__init__()
         if not all(isinstance(size, int) and size > 0 for size in (latent_dim, num_prototypes)):
@@ -140,7 +135,7 @@ class HIMEstimator(nn.Module):
         """Say what the estimator learns, and make its optimizer.
 
         Args:
-            velocity, velocity_scale: Columns of the base velocity in the next frame x_{t+1}, observation units per m/s.
+            velocity, velocity_scale: Columns of the base velocity in the next frame, observation units per m/s.
             learning_rate, max_grad_norm, optimizer: Its own, rsl_rl's name for the class; PPO never touches them.
             ranks: The processes that learn together; by default this one alone.
         """

@@ -170,7 +170,7 @@ class HIMOnPolicyRunner(OnPolicyRunner):
         if self.last_iteration is not None:
             self.current_learning_iteration = self.last_iteration + 1
         start_it = self.current_learning_iteration
-        self._total_it = start_it + self.of_first(num_iterations)
+        self._total_it = start_it + self.alg.ranks.of_first(num_iterations)
         self.stopped_by, self._sound_episodes, self._save_error = 0, None, None
         if init_at_random_ep_len and not self.logger.continues_episodes:
             ages = torch.randint_like(self.env.episode_length_buf, high=int(self.env.max_episode_length))
@@ -240,7 +240,7 @@ class HIMOnPolicyRunner(OnPolicyRunner):
                     print(f"[INFO] {name}: saved {self.last_saved}", flush=True)
             self.logger.stop_logging_writer()
         if self.stopped_by:
-            self.alg.ranks.wait_for_all()  # nobody ends before what all have learnt is on the disk
+            self.alg.ranks.largest(0)  # waits for all: nobody ends before what all have learnt is on the disk
         if self._save_error is not None:
             raise self._save_error
 
@@ -370,14 +370,6 @@ class HIMOnPolicyRunner(OnPolicyRunner):
         self.save(str(self._path_of_last()))
 
     # Several processes -----------------------------------------------------------------------------------------------
-
-    def of_first(self, value: int) -> int:
-        """Return the first process's value."""
-        return self.alg.ranks.of_first(value)
-
-    def bytes_of_first(self, data: bytes) -> bytes:
-        """Return the first process's bytes: a file that the other machines need not have."""
-        return self.alg.ranks.bytes_of_first(data)
 
     def _configure_multi_gpu(self) -> None:
         """Join the processes that torchrun started; rsl_rl would have them on GPUs only."""

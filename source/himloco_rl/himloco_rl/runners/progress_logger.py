@@ -35,10 +35,6 @@ def cut_curves(folder: str | Path, iteration: int) -> None:
     """Take from a run's TensorBoard files whatever came after an iteration, which a resumed run will write again.
 
     TensorBoard's own way, ``purge_step``, would also hide curves whose steps are seconds.
-
-    Args:
-        folder: The run's folder.
-        iteration: The last one that stays.
     """
     for left in Path(folder).glob("events.out.tfevents.*.tmp"):  # by a process that was killed while it did this
         left.unlink(missing_ok=True)
@@ -171,7 +167,7 @@ class ProgressLogger(Logger):
             super().log(it, start_it, total_it, **values, rnd_weight=None)
             return
         if self.writer is not None:
-            self._write_curves(self.writer, it, **values)
+            self._write_curves(self.writer, it, values)
         if not self.disable_logs:
             print(self.progress_line(it, start_it, total_it, values), flush=True)
 
@@ -235,37 +231,28 @@ class ProgressLogger(Logger):
             self.cur_reward_sum[:] = state["running_returns"]
             self.cur_episode_length[:] = state["running_lengths"]
 
-    def _write_curves(
-        self,
-        writer: TolerantWriter,
-        it: int,
-        collect_time: float,
-        learn_time: float,
-        loss_dict: dict[str, float],
-        learning_rate: float,
-        action_std: torch.Tensor,
-    ) -> None:
+    def _write_curves(self, writer: TolerantWriter, it: int, values: dict[str, Any]) -> None:
         """Write what rsl_rl's ``log`` writes, under the same tags; that one prints its block, too."""
-        seconds = collect_time + learn_time
+        seconds = values["collect_time"] + values["learn_time"]
         steps = self.cfg["num_steps_per_env"] * self.num_envs * self.gpu_world_size
         self.tot_timesteps += steps
         self.tot_time += seconds
         for name in dict.fromkeys(name for episode in self.ep_extras for name in episode):
-            values = [episode[name] for episode in self.ep_extras if name in episode]
-            tensors = [torch.as_tensor(value, device=self.device).reshape(-1) for value in values]
+            found = [episode[name] for episode in self.ep_extras if name in episode]
+            tensors = [torch.as_tensor(value, device=self.device).reshape(-1) for value in found]
             mean = torch.cat([torch.empty(0, device=self.device), *tensors]).mean()
             writer.add_scalar(name if "/" in name else f"Episode/{name}", mean.item(), it)
         self.ep_extras.clear()
-        for name, value in loss_dict.items():
+        for name, value in values["loss_dict"].items():
             writer.add_scalar(f"Loss/{name}", value, it)
-        writer.add_scalar("Loss/learning_rate", learning_rate, it)
-        writer.add_scalar("Policy/mean_std", action_std.mean().item(), it)
+        writer.add_scalar("Loss/learning_rate", values["learning_rate"], it)
+        writer.add_scalar("Policy/mean_std", values["action_std"].mean().item(), it)
         writer.add_scalar("Perf/total_fps", int(steps / seconds), it)
-        writer.add_scalar("Perf/collection_time", collect_time, it)
-        writer.add_scalar("Perf/learning_time", learn_time, it)
+        writer.add_scalar("Perf/collection_time", values["collect_time"], it)
+        writer.add_scalar("Perf/learning_time", values["learn_time"], it)
         if self.rewbuffer:
             means = {"mean_reward": self.rewbuffer, "mean_episode_length": self.lenbuffer}
-            means = {f"Train/{name}": statistics.mean(values) for name, values in means.items()}
+            means = {f"Train/{name}": statistics.mean(episodes) for name, episodes in means.items()}
             for name, value in means.items():
                 writer.add_scalar(name, value, it)
             for name, value in means.items():
