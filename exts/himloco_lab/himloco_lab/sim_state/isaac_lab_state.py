@@ -188,7 +188,8 @@ def load_memory_state_dict(base: Any, state: Any) -> None:
     What is gone, new, or of another shape is left as it is. An empty state, or anything else, only forgets what a reset
     has logged.
     """
-    tensors, log = (_dictionary(_dictionary(state).get(part)) for part in ("tensors", "log"))
+    parts = [state.get(part) if isinstance(state, dict) else None for part in ("tensors", "log")]
+    tensors, log = (part if isinstance(part, dict) else {} for part in parts)
     for name, tensor in _remembered(base):
         saved = tensors.get(name)
         if isinstance(saved, torch.Tensor) and saved.shape == tensor.shape and saved.dtype == tensor.dtype:
@@ -227,8 +228,3 @@ def _of_term(name: str, term: Any, known: tuple[str, ...] = ()) -> Iterator[tupl
     """What a term has in these attributes and in those that it names."""
     for attribute in (*known, *getattr(term, "remembers", ())):
         yield f"{name}/{attribute}", attrgetter(attribute)(term)
-
-
-def _dictionary(value: Any) -> dict[Any, Any]:
-    """The value, if it is a dictionary, or an empty one."""
-    return value if isinstance(value, dict) else {}

@@ -65,12 +65,9 @@ def require_dump(path: str | Path, contents: dict[str, Any]) -> None:
 
 @torch.inference_mode()
 def replay(env: Any, dump: dict[str, Any], layout: ObservationLayout) -> Replayed:
-    """Do again what led to a dump.
+    """Do again what led to the dump that :class:`himloco_rl.guards.BrokenSimulationError` carried.
 
-    Args:
-        env: The same task; Isaac Lab's with as many environments as broke, or more: the first ones take their place.
-        dump: What :class:`himloco_rl.guards.BrokenSimulationError` carried.
-        layout: Names of its observations.
+    The environment is of the same task; Isaac Lab's with as many robots as broke, or more: the first take their place.
 
     Raises:
         ValueError: If the state is not one of this environment.

@@ -99,11 +99,9 @@ def require_finite(path: str | Path, checkpoint: dict[str, Any]) -> None:
         NotFiniteError: Naming the layer.
     """
     for part in ("actor_state_dict", "critic_state_dict"):
-        for name, values in checkpoint[part].items():
-            if not bool(torch.isfinite(values).all()):
-                raise NotFiniteError(
-                    f"{part}['{name}'] is not finite after iteration {checkpoint['iter']}: {path} not saved"
-                )
+        problem = _network_problem(part, checkpoint)
+        if problem is not None:
+            raise NotFiniteError(f"{problem} after iteration {checkpoint['iter']}: {path} not saved")
 
 
 def require_sound(path: str | Path, checkpoint: dict[str, Any], alg: HIMPPO, load_cfg: dict[str, bool] | None) -> None:

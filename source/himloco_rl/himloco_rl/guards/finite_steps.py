@@ -73,7 +73,8 @@ class FiniteSteps:
         obs, rewards, dones, extras = step
         done = dones.reshape(-1) > 0
         final_obs = extras.get("final_obs", {}) if bool(done.any()) else {}
-        if _all_finite(obs, rewards, final_obs):
+        sums = [values.sum() for values in (*obs.values(), rewards, *final_obs.values())]
+        if math.isfinite(torch.stack(sums).sum().item()):  # one transfer from the device (float32's range aside)
             self._streak.zero_()
         else:
             lost = _rows(obs) | (~torch.isfinite(rewards.reshape(-1)) & ~done)
@@ -131,7 +132,8 @@ class FiniteSteps:
             terminal[name][bad] = before[bad]
         rewards[bad], dones[bad] = 0.0, 1
         if "log" in extras:  # a mean over robots of which one is lost says nothing, now and until the next one
-            extras["log"] = {name: value for name, value in extras["log"].items() if _is_finite(value)}
+            log = extras["log"].items()
+            extras["log"] = {name: value for name, value in log if bool(torch.isfinite(torch.as_tensor(value)).all())}
         extras = {**extras, "final_obs": terminal}
         if "time_outs" in extras:
             extras["time_outs"] = extras["time_outs"].clone()
@@ -139,18 +141,7 @@ class FiniteSteps:
         return obs, rewards, dones, extras
 
 
-def _all_finite(obs: TensorDict, rewards: torch.Tensor, final_obs: Any) -> bool:
-    """Whether every value is finite, with one transfer from the device (float32's range aside)."""
-    values = [*obs.values(), rewards, *final_obs.values()]
-    return math.isfinite(torch.stack([value.sum() for value in values]).sum().item())
-
-
 def _rows(obs: Any, like: torch.Tensor | None = None) -> torch.Tensor:
     """Which rows hold a value that is not finite, shape [N]."""
     rows = [~torch.isfinite(values).all(dim=-1) for values in obs.values()]
     return torch.stack(rows).any(dim=0) if rows else torch.zeros_like(like)  # pyright: ignore[reportArgumentType]
-
-
-def _is_finite(value: Any) -> bool:
-    """Whether a number, or every number of a tensor, is finite."""
-    return bool(torch.isfinite(torch.as_tensor(value)).all())

@@ -102,7 +102,6 @@ class HIMActor(MLPModel):
             )
         # Plain attributes, because the base class asks for the input width while it builds itself.
         self.history_length = history_length
-        self._estimator_cfg = dict(estimator_cfg or {"preset": "homie"})
         settings = dict(terrain_cfg or {})
         self._terrain_group: str | None = settings.pop("group", None)
         if settings and self._terrain_group is None:
@@ -110,7 +109,7 @@ class HIMActor(MLPModel):
         self.history_width = history_dim = self._history_dim(obs, obs_groups, obs_set)
         target_groups = obs_groups.get("estimator", ["estimator"])
         target_dim = sum(obs[group].shape[-1] for group in target_groups)
-        estimator = HIMEstimator.from_cfg(history_dim, target_dim, self._estimator_cfg)
+        estimator = HIMEstimator.from_cfg(history_dim, target_dim, estimator_cfg or {"preset": "homie"})
         self._feature_dim = estimator.feature_dim
         self.frame_width = history_dim // history_length
         terrain_encoder = None

@@ -20,14 +20,7 @@ from rsl_rl.utils import check_nan, resolve_callable
 from tensordict import TensorDict
 
 from himloco_rl.algorithms import HIMPPO
-from himloco_rl.checkpoints.contents import (
-    load_random_state_dict,
-    random_state_dict,
-    require_finite,
-    require_plain,
-    require_sound,
-    versions,
-)
+from himloco_rl.checkpoints import contents
 from himloco_rl.checkpoints.files import read_checkpoint, remove_old, require_parts, write_checkpoint
 from himloco_rl.distributed import LostRankError
 from himloco_rl.distributed.process_group import join
@@ -91,7 +84,7 @@ class HIMOnPolicyRunner(OnPolicyRunner):
         self.alg.checks_steps = False  # FiniteSteps does
         self.env_state: EnvironmentState = resolve_callable(train_cfg.get("environment_state") or EnvironmentState)(env)
         """Saves and restores the environment."""
-        self.made_with: dict[str, Any] = versions()
+        self.made_with: dict[str, Any] = contents.versions()
         """What else a checkpoint says about its origin: numbers and strings."""
         self._total_it = 0
         self._is_learning = False
@@ -116,9 +109,8 @@ class HIMOnPolicyRunner(OnPolicyRunner):
     def learn(self, num_learning_iterations: int, init_at_random_ep_len: bool = False) -> None:
         """Run the learning loop; a further call, or one after :meth:`load`, continues with the next iteration.
 
-        Args:
-            num_learning_iterations: How many; the first process's number counts for all.
-            init_at_random_ep_len: Begin with episodes of random age, unless those of a checkpoint continue.
+        The first process's number of iterations counts for all. With init_at_random_ep_len episodes begin at a random
+        age, unless those of a checkpoint continue.
 
         Raises:
             NotFiniteError: If the simulation or the learning is broken; the message names the last good checkpoint.
@@ -299,13 +291,13 @@ class HIMOnPolicyRunner(OnPolicyRunner):
             "infos": infos,
             "logger_state": self.logger.state_dict(),
             "environment_state": self.env_state.state_dict(self._sound_episodes),
-            "random_state": random_state_dict(),
+            "random_state": contents.random_state_dict(),
             "layout": self.alg.layout.as_record(),
             "total_iterations": self._total_it,
             "made_with": self.made_with,
         }
-        require_plain(checkpoint)
-        require_finite(path, checkpoint)
+        contents.require_plain(checkpoint)
+        contents.require_finite(path, checkpoint)
         self.logger.flush()
         try:
             write_checkpoint(path, checkpoint)
@@ -345,7 +337,7 @@ class HIMOnPolicyRunner(OnPolicyRunner):
         """
         checkpoint = read_checkpoint(path, map_location or self.device)
         require_parts(path, checkpoint)
-        require_sound(path, checkpoint, self.alg, load_cfg)
+        contents.require_sound(path, checkpoint, self.alg, load_cfg)
         if self.alg.load(checkpoint, load_cfg, strict):
             self.current_learning_iteration = self.last_iteration = checkpoint["iter"]
             self.last_saved = Path(path)
@@ -356,7 +348,7 @@ class HIMOnPolicyRunner(OnPolicyRunner):
             if "logger_state" in checkpoint:
                 self.logger.load_state_dict(checkpoint["logger_state"])
             if "random_state" in checkpoint and self.gpu_global_rank == 0:
-                load_random_state_dict(checkpoint["random_state"])
+                contents.load_random_state_dict(checkpoint["random_state"])
             elif self.gpu_global_rank > 0:  # its own numbers, and not those of the run's beginning again
                 torch.manual_seed(torch.initial_seed() + checkpoint["iter"] + 1)
         return checkpoint.get("infos") or {}
