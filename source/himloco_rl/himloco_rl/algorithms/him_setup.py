@@ -42,8 +42,8 @@ COMPILED_VARIANTS = 8
 def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) -> tuple[Any, dict[str, Any]]:
     """Build the algorithm's class and everything that its constructor takes.
 
-    From the first observations, group -> [N, D], the environment, the runner's configuration, whose ``obs_groups`` and
-    ``check_for_nan`` are set in place, and the device to learn on.
+    The observations are the environment's first ones, group -> [N, D]. The runner's configuration is completed in place
+    (``obs_groups``, ``check_for_nan``).
     """
     algorithm_class, arguments = resolve_class(cfg["algorithm"])
     cfg["obs_groups"] = groups = resolve_obs_groups(obs, cfg["obs_groups"], ["actor", "critic", "estimator"])
