@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from env_probe import Experiments, main, nothing
 
-from himloco_lab.sim_state.episode_memory import load_memory_state_dict, memory_state_dict
+from himloco_lab.sim_state.isaac_lab_state import load_memory_state_dict, memory_state_dict
 
 
 def blows(env: Any) -> dict[str, object]:

@@ -19,7 +19,7 @@ from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper, handle_deprecated_rsl_rl_cfg
 from isaaclab_rl.rsl_rl.utils import check_rsl_rl_version
 
 from himloco_lab.sim_state import IsaacLabState, replay
-from himloco_lab.sim_state.episode_memory import memory_state_dict
+from himloco_lab.sim_state.isaac_lab_state import memory_state_dict
 from himloco_lab.tasks.velocity.config.g1.agents.rsl_rl_him_cfg import G1FlatHIMRunnerCfg
 from himloco_rl.checkpoints import read_checkpoint
 from himloco_rl.observations import NotFiniteError

@@ -37,7 +37,7 @@ def newest(folder: Path) -> Path | None:
 
 def resume(runner: HIMOnPolicyRunner, found: Path | None) -> None:
     """Load the first process's newest checkpoint, if there is one, in every process."""
-    data = runner.bytes_of_first(b"" if found is None else found.read_bytes())
+    data = runner.alg.ranks.bytes_of_first(b"" if found is None else found.read_bytes())
     if found is not None:
         runner.load(str(found))
         print(f"resumed from {found.name}", flush=True)

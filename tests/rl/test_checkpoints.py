@@ -23,7 +23,7 @@ from dummy_env import WholeDummyEnv, train_cfg
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from himloco_rl.checkpoints import CheckpointError, read_checkpoint, require_parts
-from himloco_rl.checkpoints.random_state import load_random_state_dict, random_state_dict
+from himloco_rl.checkpoints.contents import load_random_state_dict, random_state_dict
 from himloco_rl.observations import NotFiniteError, ObservationLayout
 from himloco_rl.runners import HIMOnPolicyRunner
 

@@ -21,7 +21,6 @@ from himloco_rl.observations import (
     SymmetryMap,
     mirror_batch,
 )
-from himloco_rl.observations.symmetry import mirrored_name
 
 LEG = ("hip_pitch", "hip_roll", "hip_yaw", "knee", "ankle_pitch", "ankle_roll")
 ARM = ("shoulder_pitch", "shoulder_roll", "shoulder_yaw", "elbow", "wrist_roll", "wrist_pitch", "wrist_yaw")
@@ -157,7 +156,7 @@ def test_quadruped() -> None:
     ],
 )
 def test_names_of_the_other_side(name: str, expected: str) -> None:
-    assert mirrored_name(name) == expected
+    assert LEFT_RIGHT.partner(name) == expected
 
 
 def layout_of(term: ObservationTerm, joints: tuple[str, ...] = ("left_knee", "right_knee")) -> ObservationLayout:

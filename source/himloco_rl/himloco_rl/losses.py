@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional
 
 AllReduce = Callable[[torch.Tensor], torch.Tensor]
-"""Sums a tensor over all processes and returns the sum; one process needs none."""
+"""Sums a tensor over all processes and returns the sum, without gradient; of one process, the tensor itself."""
 
 SwapReduction = Literal["mean", "sum"]
 """What becomes of the sum over prototypes: "mean" divides it by K (both public codes), "sum" keeps it (the paper)."""
@@ -32,8 +32,7 @@ def velocity_loss(
     """Regress the base velocity, HIM paper: L_vel = MSE(v̂, v).
 
     Args:
-        predicted: v̂, observation units, shape [B, 3].
-        target: v, observation units, shape [B, 3].
+        predicted, target: v̂ and v, observation units, shape [B, 3].
         velocity_scale: Factor between m/s and observation units; the metric is divided by it.
 
     Returns:
@@ -48,7 +47,7 @@ def velocity_loss(
 
 @torch.no_grad()
 def sinkhorn(
-    scores: torch.Tensor, epsilon: float = 0.05, iterations: int = 3, all_reduce: AllReduce | None = None
+    scores: torch.Tensor, epsilon: float = 0.05, iterations: int = 3, all_reduce: AllReduce = torch.Tensor.detach
 ) -> torch.Tensor:
     """Soft assignments that use every prototype equally (Sinkhorn-Knopp, as in SwAV, arXiv 2006.09882, section 3.1).
 
@@ -61,8 +60,6 @@ def sinkhorn(
     Returns:
         Codes q, each row sums to 1, shape [B, K].
     """
-    if all_reduce is None:
-        all_reduce = _local
     samples, prototypes = scores.shape
     total = all_reduce(scores.new_tensor(float(samples)))  # B over all ranks
     # Q = exp(S/ε) up to a constant factor, which the first normalization removes. Shifting by the largest possible
@@ -83,19 +80,16 @@ def swap_loss(
     epsilon: float = 0.05,
     iterations: int = 3,
     reduction: SwapReduction = "mean",
-    all_reduce: AllReduce | None = None,
+    all_reduce: AllReduce = torch.Tensor.detach,
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Swapped prediction: each latent predicts the other's code, HIM paper section 3.2.
 
     Args:
-        source: z_s, unit latents of the history, shape [B, D].
-        target: z_t, unit latents of the next frame, shape [B, D].
+        source, target: z_s and z_t, unit latents of the history and of the next frame, shape [B, D].
         prototypes: E, unit rows, shape [K, D].
         temperature: τ of the predicted distribution.
-        epsilon: ε of the Sinkhorn codes.
-        iterations: Sinkhorn iterations.
         reduction: "mean" over prototypes, or their "sum".
-        all_reduce: See :func:`sinkhorn`.
+        epsilon, iterations, all_reduce: See :func:`sinkhorn`.
 
     Returns:
         The loss (scalar) and the metrics
@@ -128,14 +122,7 @@ def swap_loss(
 
 
 def prototype_perplexity(scores: torch.Tensor) -> torch.Tensor:
-    """Effective number of prototypes in use, exp(H(how often each is the nearest)).
-
-    Args:
-        scores: Similarities, shape [B, K].
-
-    Returns:
-        Scalar between 1 and K.
-    """
+    """Effective number of prototypes in use by similarities [B, K]: exp(H(how often each is the nearest)), 1 to K."""
     samples, prototypes = scores.shape
     usage = torch.bincount(scores.argmax(dim=-1), minlength=prototypes).to(scores.dtype) / samples
     return entropy(usage).exp()
@@ -144,11 +131,6 @@ def prototype_perplexity(scores: torch.Tensor) -> torch.Tensor:
 def entropy(probabilities: torch.Tensor) -> torch.Tensor:
     """Entropy over the last dimension [nat], with 0·ln 0 = 0; shape [..., K] -> [...]."""
     return -torch.special.xlogy(probabilities, probabilities).sum(dim=-1)
-
-
-def _local(value: torch.Tensor) -> torch.Tensor:
-    """The sum over one process: the value itself."""
-    return value
 
 
 # The policy's ---------------------------------------------------------------------------------------------------------
@@ -160,10 +142,8 @@ def surrogate_loss(
     """Clipped surrogate, equation 7 of PPO, negated for descent.
 
     Args:
-        log_prob: log π(a|s), shape [B].
-        old_log_prob: The same when the action was taken, shape [B].
-        advantages: Â, shape [B].
-        clip: ε.
+        log_prob, old_log_prob: log π(a|s), now and when the action was taken, shape [B].
+        advantages, clip: Â, shape [B], and ε.
     """
     ratio = torch.exp(log_prob - old_log_prob)  # r = π/π_old
     clipped = ratio.clamp(1.0 - clip, 1.0 + clip)
@@ -176,8 +156,7 @@ def value_loss(
     """Squared error of the value, optionally with the change of the value clipped as PPO's code does.
 
     Args:
-        values: V(s), shape [B, 1].
-        old_values: V(s) when the action was taken, shape [B, 1].
+        values, old_values: V(s), now and when the action was taken, shape [B, 1].
         returns: R, shape [B, 1].
         clip: Largest change that still earns a gradient; None for a plain squared error.
     """
@@ -192,10 +171,7 @@ def mirror_loss(of_mirrored: torch.Tensor, mirrored: torch.Tensor) -> torch.Tens
     """Distance between an output for the mirrored input and the mirrored output (HOMIE, arXiv 2502.13013).
 
     L = mean (f(M s) − sg(M f(s)))², the mean over samples and outputs. HOMIE's code sums over the outputs instead: its
-    coefficient c is our c · A for A actions, and the same for the value, which is one number.
-
-    Args:
-        of_mirrored: f(M s), shape [B, A].
-        mirrored: M f(s), shape [B, A]; receives no gradient.
+    coefficient c is our c · A for A actions, and the same for the value, which is one number. Arguments are f(M s) and
+    M f(s), shape [B, A]; the latter receives no gradient.
     """
     return (of_mirrored - mirrored.detach()).square().mean()

@@ -249,7 +249,7 @@ def check_checkpoint(plan: Plan) -> int:
 
 def _prepare_folder(plan: Plan, cleanup: contextlib.ExitStack) -> Path:
     """Create or claim the run's folder, and write everything in it that is known before the simulation is."""
-    from himloco_rl.checkpoints.random_state import versions
+    from himloco_rl.checkpoints.contents import versions
 
     args, agent_cfg = plan.args, plan.agent_cfg
     root = log_root(agent_cfg.experiment_name)
@@ -320,7 +320,7 @@ def learn(plan: Plan, runner: HIMOnPolicyRunner, log_dir: Path, iterations: int,
     if workers is not None:
         runner.interrupt_raises = lambda: workers.has_failed
     try:
-        iterations = runner.of_first(iterations)
+        iterations = runner.alg.ranks.of_first(iterations)
         if iterations > 0:  # a run may have lost a process when it had come to its end
             runner.learn(iterations, init_at_random_ep_len=plan.agent_cfg.init_at_random_ep_len)
     except (KeyboardInterrupt, LostRankError) as error:

@@ -265,7 +265,7 @@ def load_for_all(
     Raises:
         CliError: If networks or parts are not what the runner has.
     """
-    data = runner.bytes_of_first(b"" if checkpoint is None else checkpoint.read_bytes())
+    data = runner.alg.ranks.bytes_of_first(b"" if checkpoint is None else checkpoint.read_bytes())
     if data and not data.startswith(_ZIP_SIGNATURE):
         if checkpoint is not None:
             print(f"[INFO] Starting from the policy {checkpoint}: critic and optimizers are new")

@@ -174,7 +174,7 @@ def _store() -> TCPStore | None:
     """The store of the torchrun that started this process, if one did and it answers."""
     if "TORCHELASTIC_RUN_ID" not in os.environ:  # a process of its own need not load torch for this
         return None
-    from himloco_rl.distributed.torchrun_store import torchrun_store
+    from himloco_rl.distributed.process_group import torchrun_store
 
     try:
         return torchrun_store(_STORE_TIMEOUT)

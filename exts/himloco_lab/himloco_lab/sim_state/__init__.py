@@ -6,9 +6,4 @@
 from .isaac_lab_state import IsaacLabState
 from .step_dump import Replayed, replay, require_dump
 
-__all__ = [
-    "IsaacLabState",
-    "Replayed",
-    "replay",
-    "require_dump",
-]
+__all__ = ["IsaacLabState", "Replayed", "replay", "require_dump"]

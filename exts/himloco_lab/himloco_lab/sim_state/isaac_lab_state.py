@@ -4,20 +4,28 @@
 """What a checkpoint keeps of an environment of Isaac Lab, so that a resumed run continues its curricula and episodes.
 
 Kept are ``common_step_counter``, every curriculum and command term that offers ``state_dict()`` and
-``load_state_dict(state)``, where the robots are in their episodes, and what the managers remember of the steps before
-(see :mod:`.episode_memory`).
+``load_state_dict(state)``, where the robots are in their episodes, and what the managers remember of the steps before.
+
+Without the last, the first iteration of a resumed run would differ from the others: all frames of an observation would
+be the same one, the last action zero, the joints would be commanded to the default pose for a moment, commands would be
+new, and sums over an episode would begin in its middle. Remembered are, of any task, the last actions, the histories of
+the observations, when the next command and the next event are due, the commands' metrics, and what the episodes that
+ended last have logged. A term of the task names what it remembers itself in ``remembers``: its attributes that hold a
+tensor of shape ``[N, ...]``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any
 
 import torch
 
 from himloco_rl.runners import EnvironmentState
 
-from .episode_memory import load_memory_state_dict, memory_state_dict
+ACTIONS = ("_raw_actions", "_processed_actions")
+"""What Isaac Lab's action terms have."""
 
 
 class IsaacLabState(EnvironmentState):
@@ -25,11 +33,6 @@ class IsaacLabState(EnvironmentState):
 
     An environment that offers ``himloco_state_dict()`` and the like is left to do it itself, see the base class.
     """
-
-    def __init__(self, env: Any) -> None:
-        """Serve an environment; see the base class."""
-        super().__init__(env)
-        self._noted: dict[str, Any] = {}
 
     def state_dict(self, episodes: dict[str, Any] | None = None) -> dict[str, Any]:
         """State of curricula, commands and episodes; see the base class."""
@@ -87,9 +90,8 @@ class IsaacLabState(EnvironmentState):
     def noted_episodes(self) -> dict[str, Any]:
         """Where the robots were, how long already, and what they had earned; see the base class.
 
-        Returns:
-            ``scene`` as Isaac Lab's ``get_state(is_relative=True)``, ``origins`` [N, 3], ``lengths`` [N] and
-            ``reward_sums``, name -> [N]; nothing of an environment that cannot be reset to a state.
+        ``scene`` as Isaac Lab's ``get_state(is_relative=True)``, ``origins`` [N, 3], ``lengths`` [N] and
+        ``reward_sums``, name -> [N]; nothing of an environment that cannot be reset to a state.
         """
         if self.keeps_itself or not self._noted:
             return super().noted_episodes()
@@ -164,3 +166,65 @@ def _select(value: Any, rows: torch.Tensor, device: Any) -> Any:
     if isinstance(value, dict):
         return {name: _select(item, rows, device) for name, item in value.items()}
     return value.cpu()[rows].to(device)
+
+
+# What the managers remember -------------------------------------------------------------------------------------------
+
+
+def memory_state_dict(base: Any) -> dict[str, Any]:
+    """What is remembered now, as copies."""
+    log = getattr(base, "extras", {}).get("log", {})
+    numbers = {
+        name: float(value)
+        for name, value in log.items()
+        if isinstance(value, int | float) or (isinstance(value, torch.Tensor) and value.numel() == 1)
+    }
+    return {"tensors": {name: tensor.clone() for name, tensor in _remembered(base)}, "log": numbers}
+
+
+def load_memory_state_dict(base: Any, state: Any) -> None:
+    """Remember what :func:`memory_state_dict` returned of an environment with as many robots, and observe anew.
+
+    What is gone, new, or of another shape is left as it is. An empty state, or anything else, only forgets what a reset
+    has logged.
+    """
+    parts = [state.get(part) if isinstance(state, dict) else None for part in ("tensors", "log")]
+    tensors, log = (part if isinstance(part, dict) else {} for part in parts)
+    for name, tensor in _remembered(base):
+        saved = tensors.get(name)
+        if isinstance(saved, torch.Tensor) and saved.shape == tensor.shape and saved.dtype == tensor.dtype:
+            tensor[:] = saved.to(tensor.device)
+    base.extras["log"] = {name: value for name, value in log.items() if isinstance(value, float)}
+    base.obs_buf = base.observation_manager.compute()
+
+
+def _remembered(base: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """Names and the tensors themselves, which are written to."""
+    actions = base.action_manager
+    yield "actions/last", actions._action
+    yield "actions/before", actions._prev_action
+    for name in actions.active_terms:
+        term = actions.get_term(name)
+        yield from _of_term(f"action/{name}", term, tuple(own for own in ACTIONS if hasattr(term, own)))
+    for group, buffers in base.observation_manager._group_obs_term_history_buffer.items():
+        for name, frames in buffers.items():
+            if frames._buffer is None:
+                continue
+            yield f"frames/{group}/{name}", frames.buffer
+            yield f"frames/{group}/{name}/number", frames._num_pushes
+    for name in base.command_manager.active_terms:
+        term = base.command_manager.get_term(name)
+        yield from _of_term(f"command/{name}", term, ("time_left", "command_counter"))
+        yield from ((f"command/{name}/{metric}", values) for metric, values in term.metrics.items())
+    for name in base.reward_manager.active_terms:
+        yield from _of_term(f"reward/{name}", base.reward_manager.get_term_cfg(name).func)
+    names = base.event_manager.active_terms.get("interval", [])
+    for name, time_left in zip(names, base.event_manager._interval_term_time_left, strict=False):
+        yield f"event/{name}", time_left
+        yield from _of_term(f"event/{name}", base.event_manager.get_term_cfg(name).func)
+
+
+def _of_term(name: str, term: Any, known: tuple[str, ...] = ()) -> Iterator[tuple[str, torch.Tensor]]:
+    """What a term has in these attributes and in those that it names."""
+    for attribute in (*known, *getattr(term, "remembers", ())):
+        yield f"{name}/{attribute}", attrgetter(attribute)(term)

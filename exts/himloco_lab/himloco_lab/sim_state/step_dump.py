@@ -40,11 +40,7 @@ class Replayed:
 
 
 def require_dump(path: str | Path, contents: dict[str, Any]) -> None:
-    """Refuse what is no dump, or none that holds together.
-
-    Args:
-        path: The file, for the message.
-        contents: What it holds.
+    """Refuse contents of a file that are no dump, or none that holds together.
 
     Raises:
         CheckpointError: Naming the part.
@@ -69,12 +65,9 @@ def require_dump(path: str | Path, contents: dict[str, Any]) -> None:
 
 @torch.inference_mode()
 def replay(env: Any, dump: dict[str, Any], layout: ObservationLayout) -> Replayed:
-    """Do again what led to a dump.
+    """Do again what led to the dump that :class:`himloco_rl.guards.BrokenSimulationError` carried.
 
-    Args:
-        env: The same task; Isaac Lab's with as many environments as broke, or more: the first ones take their place.
-        dump: What :class:`himloco_rl.guards.BrokenSimulationError` carried.
-        layout: Names of its observations.
+    The environment is of the same task; Isaac Lab's with as many robots as broke, or more: the first take their place.
 
     Raises:
         ValueError: If the state is not one of this environment.
@@ -100,16 +93,12 @@ def replay(env: Any, dump: dict[str, Any], layout: ObservationLayout) -> Replaye
         rows = {name: values[mine] for name, values in group.items()}
         for values in rows.values():
             bad |= ~torch.isfinite(values).all(dim=-1)
-        message = message or layout.describe_not_finite(_at(rows, ids, len(actions)))
+        placed = {  # in their old places of [N, D], so that they are called by their old numbers
+            name: values.new_zeros(len(actions), values.shape[-1]).index_copy(0, ids, values)
+            for name, values in rows.items()
+        }
+        message = message or layout.describe_not_finite(placed)
     broken = ids[bad].tolist()
     if broken and message is None:
         message = f"The reward of environment {broken[0]} is not finite"
     return Replayed(broken, message)
-
-
-def _at(rows: dict[str, torch.Tensor], ids: torch.Tensor, number: int) -> dict[str, torch.Tensor]:
-    """Rows [M, D] in their old places of [N, D], so that they are called by their old numbers."""
-    placed = {name: values.new_zeros(number, values.shape[-1]) for name, values in rows.items()}
-    for name, values in rows.items():
-        placed[name][ids] = values
-    return placed

@@ -5,6 +5,4 @@
 
 from .him_ppo import HIMPPO
 
-__all__ = [
-    "HIMPPO",
-]
+__all__ = ["HIMPPO"]

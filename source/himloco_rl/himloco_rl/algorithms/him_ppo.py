@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from typing import Any, Literal
 
 import torch
@@ -19,11 +20,10 @@ from himloco_rl.distributed.ranks import Ranks, lost_rank_errors
 from himloco_rl.losses import mirror_loss, surrogate_loss, value_loss
 from himloco_rl.models import HIMActor
 from himloco_rl.observations import MirrorSettings, NotFiniteError, ObservationLayout, SymmetryMap
-from himloco_rl.optimizers import holding, make_optimizer
+from himloco_rl.optimizers import KLTarget, holding, make_optimizer
 from himloco_rl.storage import HIMBatch, HIMRolloutStorage
 
 from .him_setup import build_parts, check_count, compile_networks, velocity_target
-from .kl_target import KLTarget
 
 
 class HIMPPO(PPO):
@@ -70,18 +70,15 @@ class HIMPPO(PPO):
         Args:
             actor, critic, storage: Policy with its estimator, value function, rollout.
             layout: Meaning of the observations' columns.
-            symmetry: Mirror map; needed if mirror switches anything on.
-            mirror: What the mirror map is used for; by default nothing.
+            symmetry, mirror: Mirror map, and what it is used for; by default nothing.
             velocity_term: Term of the estimator's groups that v̂ regresses.
             estimator_schedule: "interleaved" with the policy's steps, or "after" them all, as in the paper.
-            estimator_learning_rate: Its learning rate; PPO's adaptive one never touches it.
-            estimator_max_grad_norm: Its gradient clip.
+            estimator_learning_rate, estimator_max_grad_norm: Its own; PPO's adaptive rate never touches it.
             estimator_num_epochs: Its epochs, None for the policy's; with "interleaved", the first ones.
             estimator_num_mini_batches: Its minibatches per epoch with "after", None for the policy's.
             kl_target: What the policy's learning rate follows; by default nothing.
             check_finite: Look for NaN and infinity in observations and losses.
-            optimizer: rsl_rl's name for the class of both optimizers.
-            ppo: Arguments of rsl_rl's PPO.
+            optimizer, ppo: rsl_rl's name for the class of both optimizers, arguments of its PPO.
         """
         super().__init__(actor, critic, storage, optimizer=optimizer, **ppo)
         self.layout, self.mirror = layout, mirror or MirrorSettings()
@@ -109,7 +106,7 @@ class HIMPPO(PPO):
             optimizer=optimizer,
             ranks=self.ranks,
         )
-        self._metrics = MetricMeans()
+        self._metrics = MetricMeans(list)
 
     @staticmethod
     def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) -> HIMPPO:
@@ -130,14 +127,10 @@ class HIMPPO(PPO):
     def process_env_step(
         self, obs: TensorDict, rewards: torch.Tensor, dones: torch.Tensor, extras: dict[str, Any]
     ) -> None:
-        """Record one step.
+        """Record one step: the observations after it and after resets, group -> [N, D], rewards [N] and dones [N].
 
-        Args:
-            obs: Observations after the step and after resets, group -> [N, D].
-            rewards: Rewards, shape [N].
-            dones: Which episodes ended, shape [N].
-            extras: ``time_outs`` [N], and ``final_obs``, the observations before resets (group -> [N, D]). Both are
-                read only where dones is set: Isaac Lab leaves the last ones standing.
+        Of extras ``time_outs`` [N] and ``final_obs``, the observations before resets (group -> [N, D]), are read only
+        where dones is set: Isaac Lab leaves the last ones standing.
         """
         if self.checks_steps:
             self.layout.check_finite(obs, "after a step")
@@ -177,7 +170,7 @@ class HIMPPO(PPO):
 
     def update(self) -> dict[str, float]:
         """Learn from the rollout; returns the mean of every loss and metric over all minibatches."""
-        self._metrics = MetricMeans()
+        self._metrics = MetricMeans(list)
         if self.estimator_schedule == "interleaved":
             for epoch in range(self.num_learning_epochs):
                 for batch in self.storage.mini_batches(self.num_mini_batches, 1):
@@ -265,11 +258,8 @@ class HIMPPO(PPO):
     def _policy_step(self, batch: HIMBatch, features: torch.Tensor) -> None:
         """One step of actor and critic on B samples and, if asked for, on their mirror images.
 
-        Each network runs once, over real and mirrored rows; augmentation and mirror losses share its output.
-
-        Args:
-            batch: The samples.
-            features: [v̂, l̂] of the samples and, below them, of their mirror images, shape [B or 2B, 3 + D].
+        Each network runs once, over real and mirrored rows; augmentation and mirror losses share its output. Features
+        are [v̂, l̂] of the samples and, below them, of their mirror images, shape [B or 2B, 3 + D].
         """
         real = batch.actions.shape[0]
         actor_obs, critic_obs = (
@@ -363,34 +353,24 @@ class HIMPPO(PPO):
         compile_networks([*self.actor.policy_networks(), self.critic.mlp, *encoders], mode)
 
 
-class MetricMeans:
-    """Means of metrics over minibatches, added up on the device, with one transfer from it at the end."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._sums: dict[str, torch.Tensor] = {}
-        self._counts: dict[str, int] = {}
+class MetricMeans(defaultdict[str, list[torch.Tensor]]):
+    """Metrics of every minibatch, which stay on the device until their means are asked for."""
 
     def add(self, **metrics: torch.Tensor) -> None:
         """Count scalar tensors in."""
         for name, value in metrics.items():
-            value = value.detach()
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-            self._counts[name] = self._counts.get(name, 0) + 1
+            self[name].append(value.detach())
 
-    def means(self, check_finite: bool = False) -> dict[str, float]:
+    def means(self, check_finite: bool) -> dict[str, float]:
         """Mean of every metric over as often as it was added.
 
-        Args:
-            check_finite: Raise an error that names the first metric that is not finite.
-
         Raises:
-            NotFiniteError: If asked for.
+            NotFiniteError: If asked to check; it names the first metric that is not finite.
         """
-        if not self._sums:
+        if not self:
             return {}
-        values = torch.stack([value.float() for value in self._sums.values()]).tolist()
-        means = {name: value / self._counts[name] for name, value in zip(self._sums, values, strict=True)}
+        sums = torch.stack([sum(values[1:], values[0]).float() for values in self.values()]).tolist()
+        means = {name: value / len(self[name]) for name, value in zip(self, sums, strict=True)}
         for name, value in means.items():
             if check_finite and not math.isfinite(value):
                 raise NotFiniteError(

@@ -14,16 +14,9 @@ The configuration is rsl_rl's dictionary with these additions (defaults shown)::
         "terrain_cfg": None,
     }
     algorithm = {
-        "class_name": "himloco_rl.algorithms:HIMPPO",
-        "velocity_term": "base_lin_vel",
-        "estimator_schedule": "interleaved",    # or "after"
-        "estimator_learning_rate": 1.0e-3,
-        "estimator_max_grad_norm": 10.0,
-        "estimator_num_epochs": None,           # None: num_learning_epochs
-        "estimator_num_mini_batches": None,     # None: num_mini_batches; only with "after"
-        "critic_warmup_updates": 0,             # at first, updates in which the policy holds still
-        "check_finite": True,
-        "symmetry_cfg": None,                   # or the fields of himloco_rl.observations.MirrorSettings
+        "class_name": "himloco_rl.algorithms:HIMPPO",   # further keys: its arguments, PPO's among them
+        "final_desired_kl": None, "desired_kl_updates": 1, "critic_warmup_updates": 0,  # see KLTarget
+        "symmetry_cfg": None,   # or the fields of himloco_rl.observations.MirrorSettings
     }
 """
 
@@ -39,25 +32,18 @@ from torch import nn
 
 from himloco_rl.models import VELOCITY_DIM
 from himloco_rl.observations import PLANES, MirrorSettings, ObservationLayout, SymmetryMap
+from himloco_rl.optimizers import KLTarget
 from himloco_rl.storage import HIMRolloutStorage
-
-from .kl_target import KLTarget
 
 COMPILED_VARIANTS = 8
 """Compilations of one network: with gradients, without, and in a rollout; for one row, and for any number of them."""
 
 
 def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) -> tuple[Any, dict[str, Any]]:
-    """Build everything that HIMPPO's constructor takes.
+    """Build the algorithm's class and everything that its constructor takes.
 
-    Args:
-        obs: First observations, group -> [N, D].
-        env: The environment.
-        cfg: The runner's configuration; its ``obs_groups`` and ``check_for_nan`` are set in place.
-        device: Where to learn.
-
-    Returns:
-        The algorithm's class and its arguments.
+    The observations are the environment's first ones, group -> [N, D]. The runner's configuration is completed in place
+    (``obs_groups``, ``check_for_nan``).
     """
     algorithm_class, arguments = resolve_class(cfg["algorithm"])
     cfg["obs_groups"] = groups = resolve_obs_groups(obs, cfg["obs_groups"], ["actor", "critic", "estimator"])
@@ -123,12 +109,7 @@ def build_parts(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) 
 
 
 def velocity_target(layout: ObservationLayout, groups: list[str], term_name: str) -> tuple[slice, float]:
-    """Find the velocity that the estimator regresses.
-
-    Args:
-        layout: Names of the observations' columns.
-        groups: The estimator's groups, concatenated in this order.
-        term_name: Term of the base's linear velocity.
+    """Find the base's linear velocity among the estimator's groups, which are concatenated in this order.
 
     Returns:
         Its columns, and observation units per m/s.

@@ -1,17 +1,21 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Whether a checkpoint can be written and read back, and continued.
+"""What a checkpoint holds: the random generators' states and versions, and what can be read back and continued.
 
 PyTorch's optimizers load anything, and break at their next step.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import math
+import platform
+import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from himloco_rl.algorithms import HIMPPO
@@ -30,12 +34,45 @@ TOTALS: dict[str, tuple[type, ...]] = {
 """What the logger keeps."""
 
 
+def random_state_dict() -> dict[str, Any]:
+    """State of Python's, NumPy's and PyTorch's generators, the GPUs' included."""
+    version, numbers, gauss = random.getstate()
+    kind, key, position, has_gauss, cached = np.random.get_state()  # Isaac Lab draws from this one
+    state = {
+        "python": [version, list(numbers), gauss],
+        "numpy": [kind, torch.from_numpy(np.asarray(key).astype(np.int64)), position, has_gauss, cached],
+        "torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    return state
+
+
+def load_random_state_dict(state: dict[str, Any]) -> None:
+    """Draw on as from :func:`random_state_dict`; GPUs only if there are as many as there were."""
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    kind, key, *rest = state["numpy"]
+    np.random.set_state((kind, key.cpu().numpy().astype(np.uint32), *rest))
+    torch.set_rng_state(state["torch"].cpu())
+    cuda = state.get("cuda", [])
+    if cuda and torch.cuda.is_available() and torch.cuda.device_count() == len(cuda):
+        torch.cuda.set_rng_state_all([one.cpu() for one in cuda])
+
+
+def versions() -> dict[str, Any]:
+    """Versions of what learns, name -> version."""
+    found = {"python": platform.python_version(), "torch": str(torch.__version__)}
+    for name in ("himloco_rl", "rsl-rl-lib", "isaaclab"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:  # used from its sources, or not there
+            continue
+    return found
+
+
 def require_plain(value: Any, path: str = "checkpoint") -> None:
     """Refuse what ``torch.load(weights_only=True)`` would not read back, before it is written.
-
-    Args:
-        value: What is to be saved.
-        path: What it is called in the message.
 
     Raises:
         TypeError: Naming the part.
@@ -62,23 +99,15 @@ def require_finite(path: str | Path, checkpoint: dict[str, Any]) -> None:
         NotFiniteError: Naming the layer.
     """
     for part in ("actor_state_dict", "critic_state_dict"):
-        for name, values in checkpoint[part].items():
-            if not bool(torch.isfinite(values).all()):
-                raise NotFiniteError(
-                    f"{part}['{name}'] is not finite after iteration {checkpoint['iter']}: {path} not saved"
-                )
+        problem = _network_problem(part, checkpoint)
+        if problem is not None:
+            raise NotFiniteError(f"{problem} after iteration {checkpoint['iter']}: {path} not saved")
 
 
 def require_sound(path: str | Path, checkpoint: dict[str, Any], alg: HIMPPO, load_cfg: dict[str, bool] | None) -> None:
     """Refuse what would load and then break: NaN, and optimizers, totals and counts of another kind.
 
-    Parts that are missing are left to those who need them.
-
-    Args:
-        path: The file, for the message.
-        checkpoint: What it holds, see :func:`.files.require_parts`.
-        alg: What is to continue with it.
-        load_cfg: Parts to load, as in rsl_rl; None for all.
+    Parts that are missing are left to those who need them. *load_cfg* names parts to load as in rsl_rl; None for all.
 
     Raises:
         CheckpointError: Naming the part, and what is wrong with it.
@@ -86,12 +115,12 @@ def require_sound(path: str | Path, checkpoint: dict[str, Any], alg: HIMPPO, loa
     wanted = dict.fromkeys(("actor", "critic", "optimizer", "iteration"), True) if load_cfg is None else load_cfg
     problems = [_network_problem(f"{name}_state_dict", checkpoint) for name in ("actor", "critic") if wanted.get(name)]
     if wanted.get("optimizer"):
+        optimizers = {"optimizer_state_dict": alg.optimizer, "estimator_optimizer_state_dict": alg.estimator.optimizer}
+        for name, optimizer in optimizers.items():
+            problem = _optimizer_problem(checkpoint[name], optimizer) if name in checkpoint else None
+            problems.append(problem and f"{name} {problem}")
         updates = checkpoint.get("num_updates", 0)
-        problems += [
-            _optimizer_problem("optimizer_state_dict", checkpoint, alg.optimizer),
-            _optimizer_problem("estimator_optimizer_state_dict", checkpoint, alg.estimator.optimizer),
-            None if type(updates) is int and updates >= 0 else f"num_updates is {updates!r:.40}",
-        ]
+        problems.append(None if type(updates) is int and updates >= 0 else f"num_updates is {updates!r:.40}")
     if wanted.get("iteration") and "logger_state" in checkpoint:
         problems.append(_totals_problem(checkpoint["logger_state"]))
     problem = next(filter(None, problems), None)
@@ -109,17 +138,9 @@ def _network_problem(name: str, checkpoint: dict[str, Any]) -> str | None:
     return None
 
 
-def _optimizer_problem(name: str, checkpoint: dict[str, Any], optimizer: torch.optim.Optimizer) -> str | None:
-    """What another optimizer, or a damaged one, has otherwise."""
-    problem = _state_problem(checkpoint[name], optimizer) if name in checkpoint else None
-    return problem and f"{name} {problem}"
-
-
-def _state_problem(saved: Any, optimizer: torch.optim.Optimizer) -> str | None:
-    """What of an optimizer's state cannot be, in words."""
-    if not isinstance(saved, dict) or not {"state", "param_groups"} <= saved.keys():
-        return "is no optimizer's state"
-    groups, states = saved["param_groups"], saved["state"]
+def _optimizer_problem(saved: Any, optimizer: torch.optim.Optimizer) -> str | None:
+    """What another optimizer, or a damaged one, has otherwise, in words."""
+    groups, states = (saved.get("param_groups"), saved.get("state")) if isinstance(saved, dict) else (None, None)
     if not isinstance(groups, list) or not isinstance(states, dict):
         return "is no optimizer's state"
     if len(groups) != len(optimizer.param_groups):

@@ -27,11 +27,7 @@ class CheckpointError(ValueError):
 def write_atomically(path: str | Path, data: bytes | memoryview) -> None:
     """Write a file beside its place, flush it to the disk, and rename it.
 
-    At any moment the path holds the old file or the new one.
-
-    Args:
-        path: The file; its folder is created if it is missing.
-        data: What it is to hold.
+    At any moment the path holds the old file or the new one. Its folder is created if it is missing.
 
     Raises:
         OSError: If it cannot be written; what was there before is untouched.
@@ -58,10 +54,6 @@ def write_atomically(path: str | Path, data: bytes | memoryview) -> None:
 def write_checkpoint(path: str | Path, checkpoint: dict[str, Any]) -> None:
     """Write a checkpoint, whole or not at all; what a killed process left beside it is removed.
 
-    Args:
-        path: The file.
-        checkpoint: What to save.
-
     Raises:
         OSError: If it cannot be written; what was there before is untouched.
     """
@@ -73,11 +65,7 @@ def write_checkpoint(path: str | Path, checkpoint: dict[str, Any]) -> None:
 
 
 def read_checkpoint(path: str | Path, map_location: str = "cpu") -> dict[str, Any]:
-    """Read a checkpoint without running anything that the file may hold.
-
-    Args:
-        path: The file.
-        map_location: Device to read to.
+    """Read a checkpoint to a device without running anything that the file may hold.
 
     Raises:
         CheckpointError: If it is truncated or damaged, wants to run code, or is something else.
@@ -144,23 +132,11 @@ def require_parts(path: str | Path, checkpoint: dict[str, Any]) -> None:
         raise CheckpointError(f"{path}: iter is {checkpoint['iter']!r:.40}, which is no iteration")
 
 
-def saved_models(folder: str | Path) -> list[Path]:
-    """Return the runner's checkpoints in a folder, by iteration."""
-    found = [(int(match[1]), path) for path in Path(folder).iterdir() if (match := _NAME.fullmatch(path.name))]
-    return [path for _, path in sorted(found)]
-
-
 def remove_old(folder: str | Path, keep: int | None, keep_every: int | None) -> None:
-    """Remove old checkpoints.
-
-    Args:
-        folder: Where they are.
-        keep: How many of the newest stay; None for all.
-        keep_every: Iterations whose multiples stay as well; None for none.
-    """
+    """Remove a folder's checkpoints but the newest, *keep* of them or all, and those of multiples of *keep_every*."""
     if keep is None:
         return
-    for path in saved_models(folder)[:-keep]:
-        iteration = int(path.stem.removeprefix("model_"))
+    found = [(int(match[1]), path) for path in Path(folder).iterdir() if (match := _NAME.fullmatch(path.name))]
+    for iteration, path in sorted(found)[:-keep]:
         if keep_every is None or iteration % keep_every:
             path.unlink(missing_ok=True)

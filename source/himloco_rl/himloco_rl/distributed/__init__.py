@@ -5,6 +5,4 @@
 
 from .ranks import LostRankError
 
-__all__ = [
-    "LostRankError",
-]
+__all__ = ["LostRankError"]

@@ -8,14 +8,16 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import threading
+import uuid
+from collections.abc import Iterator
 from datetime import timedelta
 
 import torch
 from torch import distributed
+from torch.distributed import PrefixStore, Store, TCPStore  # pyright: ignore[reportPrivateImportUsage] - documented
 
 from himloco_rl.distributed.ranks import lost_rank_errors
-
-from .torchrun_store import meeting
 
 TIMEOUT = timedelta(minutes=10)
 """How long processes wait for each other: for one that still builds its simulation, writes to a slow disk, or hangs."""
@@ -24,30 +26,16 @@ LOST_AFTER = 30
 PROBES = 5
 """Questions to a silent machine within those seconds."""
 
-
-def backend_of(device: str) -> str:
-    """Name what carries tensors of a device from process to process."""
-    return "nccl" if torch.device(device).type == "cuda" else "gloo"
+_ROOM = "himloco"
 
 
 def own_gpu(local_rank: int, visible: int) -> int:
-    """Number of a process's own GPU.
-
-    Args:
-        local_rank: Number of the process on its machine.
-        visible: GPUs it sees; a launcher may show each process nothing but its own.
-    """
+    """Number of a process's own GPU of those it sees; a launcher may show each process nothing but its own."""
     return local_rank if local_rank < visible else 0
 
 
 def join(device: str, rank: int, local_rank: int, world_size: int) -> None:
     """Join the group that ``MASTER_ADDR`` and ``MASTER_PORT`` name, unless the process has joined one already.
-
-    Args:
-        device: Where this process learns.
-        rank: Its number.
-        local_rank: Its number on its machine.
-        world_size: Number of processes.
 
     Raises:
         ValueError: If the rank or the GPU is another process's.
@@ -55,7 +43,7 @@ def join(device: str, rank: int, local_rank: int, world_size: int) -> None:
     """
     if rank >= world_size:
         raise ValueError(f"RANK is {rank} of WORLD_SIZE {world_size}; start the run with torchrun.")
-    backend = backend_of(device)
+    backend = "nccl" if torch.device(device).type == "cuda" else "gloo"
     if backend == "nccl":
         own = f"cuda:{own_gpu(local_rank, torch.cuda.device_count())}"
         if device not in ("cuda", own):
@@ -73,14 +61,8 @@ def join(device: str, rank: int, local_rank: int, world_size: int) -> None:
 def notice_lost_machines(fds: set[int], seconds: int) -> int:
     """Let the kernel break connections whose other end does not answer, where gloo would wait for :data:`TIMEOUT`.
 
-    The death of a process closes its connections; that of a machine or a network does not.
-
-    Args:
-        fds: File descriptors of sockets; what is no TCP connection is left alone.
-        seconds: How long a machine may be silent [s].
-
-    Returns:
-        Number of connections.
+    The death of a process closes its connections; that of a machine or a network does not. What of the descriptors is
+    no TCP connection is left alone; the number of the others is returned.
     """
     count = 0
     for fd in fds:
@@ -109,3 +91,64 @@ def _sockets() -> dict[str, int]:
             if target.startswith("socket:"):
                 found[target] = int(name)
     return found
+
+
+# The store of torchrun -----------------------------------------------------------------------------------------------
+# It lives as long as torchrun does, and so still holds what earlier starts (``--max_restarts``) have left: addresses of
+# processes that are dead. torch 2.11 connects to those and fails, with gloo after every restart that lets another
+# process than the first one be the quicker. So the processes of one start meet under a name of their own.
+
+
+def torchrun_store(timeout: timedelta) -> TCPStore | None:
+    """Connect to the store of torchrun, None if none started this process, or it does not share its store.
+
+    Raises:
+        RuntimeError: If it does not answer.
+    """
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return None
+    return TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False, timeout=timeout)
+
+
+@contextlib.contextmanager
+def meeting(rank: int, world_size: int, timeout: timedelta) -> Iterator[Store | None]:
+    """Give the processes of this start a store that is empty; None without torchrun, whose store is all they need.
+
+    Every process writes its own number, drawn anew, and the first one answers each number that it finds with the
+    meeting's name, until all have come: numbers of processes that are dead are answered as well, and nobody reads it.
+
+    Raises:
+        RuntimeError: If the store or the first process does not answer.
+    """
+    store = torchrun_store(timeout)
+    if store is None:
+        yield None
+    elif rank > 0:
+        number = uuid.uuid4().hex
+        store.set(f"{_ROOM}/number/{rank}", number)
+        store.wait([f"{_ROOM}/name/{number}"], timeout)
+        yield PrefixStore(store.get(f"{_ROOM}/name/{number}").decode(), store)
+    else:
+        name, all_here = uuid.uuid4().hex, threading.Event()
+        host = threading.Thread(target=_answer, args=(world_size, name, timeout, all_here), daemon=True)
+        host.start()
+        try:
+            yield PrefixStore(name, store)
+        finally:
+            all_here.set()
+            host.join()
+
+
+def _answer(world_size: int, name: str, timeout: timedelta, all_here: threading.Event) -> None:
+    """Tell the meeting's name to every number, until all have come."""
+    store = torchrun_store(timeout)  # a connection of its own: a process that waits keeps the other one busy
+    assert store is not None
+    answered: set[str] = set()
+    with contextlib.suppress(RuntimeError):  # torchrun has ended, and will end this process
+        while not all_here.wait(0.1):
+            for rank in range(1, world_size):
+                if store.check([f"{_ROOM}/number/{rank}"]):
+                    number = store.get(f"{_ROOM}/number/{rank}").decode()
+                    if number not in answered:
+                        store.set(f"{_ROOM}/name/{number}", name)
+                        answered.add(number)

@@ -20,10 +20,7 @@ class LostRankError(RuntimeError):
 
 @contextlib.contextmanager
 def lost_rank_errors(has_others: bool = True) -> Iterator[None]:
-    """Around an operation of all processes: turn its failure into one that says what it means.
-
-    Args:
-        has_others: Whether there are other processes that could be lost.
+    """Around an operation of all processes, if there are others: turn its failure into one that says what it means.
 
     Raises:
         LostRankError: If the others are not there any more.
@@ -47,13 +44,7 @@ class Ranks:
     """
 
     def __init__(self, world_size: int = 1, bucket_mb: float = 25.0, device: str = "cpu") -> None:
-        """Describe the group.
-
-        Args:
-            world_size: Number of processes.
-            bucket_mb: Largest block of gradients that is reduced at once [MB].
-            device: Where numbers and bytes that processes exchange are put.
-        """
+        """Describe the group: gradients are reduced in blocks [MB], numbers and bytes exchanged on the device."""
         self.world_size = world_size
         self.bucket_mb = bucket_mb
         self.device = device
@@ -88,10 +79,6 @@ class Ranks:
         with lost_rank_errors():
             torch.distributed.all_reduce(numbers, torch.distributed.ReduceOp.MAX)
         return numbers.tolist()
-
-    def wait_for_all(self) -> None:
-        """Return when all processes have come here."""
-        self.largest(0)
 
     def of_first(self, value: int) -> int:
         """Return the first process's value."""

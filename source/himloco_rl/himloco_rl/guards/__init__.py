@@ -6,7 +6,4 @@
 from .finite_steps import BrokenSimulationError
 from .learning_guards import DivergedError
 
-__all__ = [
-    "BrokenSimulationError",
-    "DivergedError",
-]
+__all__ = ["BrokenSimulationError", "DivergedError"]

@@ -29,12 +29,10 @@ class BrokenSimulationError(NotFiniteError):
     """NaN or infinity that does not go away."""
 
     def __init__(self, message: str, dump: dict[str, Any]) -> None:
-        """Keep what a replay needs.
+        """Say what was not finite, and keep what a replay needs.
 
-        Args:
-            message: What was not finite, and where.
-            dump: ``message``, numbers [M] of the ``environments`` that broke, the ``state`` of all N before the step,
-                ``observations`` of those M then, all ``actions`` [N, A], and the M's ``result`` and ``rewards``.
+        The dump holds ``message``, numbers [M] of the ``environments`` that broke, the ``state`` of all N before the
+        step, ``observations`` of those M then, all ``actions`` [N, A], and the M's ``result`` and ``rewards``.
         """
         super().__init__(message)
         self.dump = dump
@@ -53,12 +51,8 @@ class FiniteSteps:
     ) -> None:
         """Prepare to look at steps that begin at the environment's current observations.
 
-        Args:
-            env: The environment.
-            env_state: Notes the state before a step, and resets single environments.
-            layout: Names of its observations.
-            share: Share of an iteration's steps that may go wrong before the simulation counts as broken.
-            num_steps: Steps of an iteration.
+        Before each of them the runner lets *env_state* note the episodes; it resets single environments. The simulation
+        counts as broken when more than a *share* of an iteration's *num_steps* steps goes wrong.
         """
         self._env, self._env_state, self._layout = env, env_state, layout
         self._allowed = max(LEAST_ALLOWED if share > 0.0 else 0, int(share * num_steps * env.num_envs))
@@ -70,47 +64,29 @@ class FiniteSteps:
         # Not copied: rsl_rl, too, relies on a step leaving the observations alone that the last one returned
         self._before = env.get_observations()
 
-    def before_step(self) -> None:
-        """Note the state that a dump of the next step needs."""
-        self._env_state.note_episodes()
-
-    def after_step(
-        self,
-        actions: torch.Tensor,
-        obs: TensorDict,
-        rewards: torch.Tensor,
-        dones: torch.Tensor,
-        extras: dict[str, Any],
-    ) -> Step:
-        """Return what the learner may see of a step.
-
-        Args:
-            actions: What was done, shape [N, A].
-            obs, rewards, dones, extras: What ``env.step`` returned.
+    def after_step(self, actions: torch.Tensor, step: Step) -> Step:
+        """Return what the learner may see of a step in which the actions [N, A] were done.
 
         Raises:
             BrokenSimulationError: If resets do not help, or are too many.
         """
+        obs, rewards, dones, extras = step
         done = dones.reshape(-1) > 0
         final_obs = extras.get("final_obs", {}) if bool(done.any()) else {}
-        if _all_finite(obs, rewards, final_obs):
+        sums = [values.sum() for values in (*obs.values(), rewards, *final_obs.values())]
+        if math.isfinite(torch.stack(sums).sum().item()):  # one transfer from the device (float32's range aside)
             self._streak.zero_()
         else:
             lost = _rows(obs) | (~torch.isfinite(rewards.reshape(-1)) & ~done)
             bad = lost | ~torch.isfinite(rewards.reshape(-1)) | (_rows(final_obs, like=lost) & done)
             if bool(bad.any()):
                 self._reset_and_judge(bad, lost, actions, obs.clone(), rewards)
-                obs, rewards, dones, extras = self._replace(bad, lost, obs, rewards, dones, extras, final_obs)
-        self._before = obs
-        return obs, rewards, dones, extras
+                step = self._replace(bad, lost, step, final_obs)
+        self._before = step[0]
+        return step
 
     def _reset_and_judge(
-        self,
-        bad: torch.Tensor,
-        lost: torch.Tensor,
-        actions: torch.Tensor,
-        raw: TensorDict,
-        rewards: torch.Tensor,
+        self, bad: torch.Tensor, lost: torch.Tensor, actions: torch.Tensor, raw: TensorDict, rewards: torch.Tensor
     ) -> None:
         """Count the environments bad [N], and reset those whose state is lost [N].
 
@@ -144,18 +120,10 @@ class FiniteSteps:
             }
             raise BrokenSimulationError(f"{self.message}; {reason}", dump)
 
-    def _replace(
-        self,
-        bad: torch.Tensor,
-        lost: torch.Tensor,
-        obs: TensorDict,
-        rewards: torch.Tensor,
-        dones: torch.Tensor,
-        extras: dict[str, Any],
-        final_obs: Any,
-    ) -> Step:
+    def _replace(self, bad: torch.Tensor, lost: torch.Tensor, step: Step, final_obs: Any) -> Step:
         """Put in what the learner may see, in copies: the environment's own tensors stay."""
         fresh = self._env.get_observations()
+        obs, rewards, dones, extras = step
         obs, rewards, dones = obs.clone(), rewards.clone(), dones.clone()
         terminal = {}
         for name, before in self._before.items():
@@ -164,7 +132,8 @@ class FiniteSteps:
             terminal[name][bad] = before[bad]
         rewards[bad], dones[bad] = 0.0, 1
         if "log" in extras:  # a mean over robots of which one is lost says nothing, now and until the next one
-            extras["log"] = {name: value for name, value in extras["log"].items() if _is_finite(value)}
+            log = extras["log"].items()
+            extras["log"] = {name: value for name, value in log if bool(torch.isfinite(torch.as_tensor(value)).all())}
         extras = {**extras, "final_obs": terminal}
         if "time_outs" in extras:
             extras["time_outs"] = extras["time_outs"].clone()
@@ -172,18 +141,7 @@ class FiniteSteps:
         return obs, rewards, dones, extras
 
 
-def _all_finite(obs: TensorDict, rewards: torch.Tensor, final_obs: Any) -> bool:
-    """Whether every value is finite, with one transfer from the device (float32's range aside)."""
-    values = [*obs.values(), rewards, *final_obs.values()]
-    return math.isfinite(torch.stack([value.sum() for value in values]).sum().item())
-
-
 def _rows(obs: Any, like: torch.Tensor | None = None) -> torch.Tensor:
     """Which rows hold a value that is not finite, shape [N]."""
     rows = [~torch.isfinite(values).all(dim=-1) for values in obs.values()]
     return torch.stack(rows).any(dim=0) if rows else torch.zeros_like(like)  # pyright: ignore[reportArgumentType]
-
-
-def _is_finite(value: Any) -> bool:
-    """Whether a number, or every number of a tensor, is finite."""
-    return bool(torch.isfinite(torch.as_tensor(value)).all())

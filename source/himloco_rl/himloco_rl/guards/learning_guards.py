@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import deque
 from dataclasses import dataclass
@@ -42,11 +43,10 @@ class GuardSettings:
         Raises:
             ValueError: If it names something else, or a number that makes no sense.
         """
-        unknown = sorted(set(cfg or {}) - set(cls.__dataclass_fields__))
+        known = sorted(cls.__dataclass_fields__)
+        unknown = sorted(set(cfg or {}) - set(known))
         if unknown:
-            raise ValueError(
-                f"guards has {unknown}, which it does not know; it knows {sorted(cls.__dataclass_fields__)}."
-            )
+            raise ValueError(f"guards has {unknown}, which it does not know; it knows {known}.")
         settings = cls(**(cfg or {}))
         if settings.patience < 1 or not settings.value_loss_factor > 1.0:
             raise ValueError(
@@ -60,11 +60,7 @@ class LearningGuards:
     """Looks at every iteration's losses and noise."""
 
     def __init__(self, settings: GuardSettings) -> None:
-        """Start with nothing seen.
-
-        Args:
-            settings: What counts.
-        """
+        """Start with nothing seen."""
         self.settings = settings
         self._value_losses: deque[float] = deque(maxlen=50)
         self._streaks: dict[str, int] = {}
@@ -74,17 +70,9 @@ class LearningGuards:
     def report(
         self, it: int, losses: dict[str, float], noise: torch.Tensor | None, steps: FiniteSteps, writer: Any | None
     ) -> bool:
-        """Look, print what is new, and log it all.
+        """Look at an iteration, print what is new, log it all, and return whether the training is to end.
 
-        Args:
-            it: The iteration.
-            losses: What the update returned.
-            noise: See :meth:`look`, shape [A].
-            steps: The iteration's steps; their count starts anew.
-            writer: The log, if there is one.
-
-        Returns:
-            Whether the training is to end.
+        Losses and noise [A] are as in :meth:`look`; the count of the iteration's steps starts anew.
         """
         for news in self.look(losses, None if noise is None else noise.tolist()):
             print(f"[WARNING] {news}", flush=True)
@@ -98,60 +86,45 @@ class LearningGuards:
         return self.settings.stop and bool(self.tripped)
 
     def look(self, losses: dict[str, float], noise: list[float] | None) -> list[str]:
-        """Judge one iteration.
+        """Say in words what has gone wrong since the last iteration.
 
         Args:
             losses: What the update returned.
             noise: The policy's learnt deviations before they are clamped, or None where they cannot be negative.
-
-        Returns:
-            What has gone wrong since the last time, in words.
         """
-        signs = (
-            self._value_loss(losses.get("value")),
-            self._estimator(losses.get("estimator_prototype_perplexity")),
-            self._action_noise(noise),
-        )
-        news = []
-        for name, sign in zip(SIGNS, signs, strict=True):
-            self._streaks[name] = self._streaks.get(name, 0) + 1 if sign else 0
-            if self._streaks[name] >= self.settings.patience:
-                if name not in self.tripped:
-                    news.append(sign)
-                self.tripped[name] = sign
-            else:
+        signs, news = self._signs(losses, noise), []
+        for name in SIGNS:
+            self._streaks[name] = self._streaks.get(name, 0) + 1 if name in signs else 0
+            if self._streaks[name] < self.settings.patience:
                 self.tripped.pop(name, None)
+                continue
+            if name not in self.tripped:
+                news.append(signs[name])
+            self.tripped[name] = signs[name]
         return news
 
-    def _value_loss(self, loss: float | None) -> str:
-        """Whether the value loss is far above what it was."""
-        if loss is None:
-            return ""
-        if len(self._value_losses) >= 10:
-            median = statistics.median(self._value_losses)
+    def _signs(self, losses: dict[str, float], noise: list[float] | None) -> dict[str, str]:
+        """What looks wrong in this iteration alone, and how it shows."""
+        signs = {}
+        loss, perplexity = losses.get("value"), losses.get("estimator_prototype_perplexity")
+        if loss is not None:
+            median = statistics.median(self._value_losses) if len(self._value_losses) >= 10 else math.inf
             if loss > self.settings.value_loss_factor * median:
-                return (
+                signs["value_loss"] = (
                     f"the value loss explodes: {loss:.3g}, and {median:.3g} before; lower the learning rate, or bound"
                     " the rewards"
                 )
-        self._value_losses.append(loss)
-        return ""
-
-    def _estimator(self, perplexity: float | None) -> str:
-        """Whether all states have the same prototype."""
-        if perplexity is None or perplexity > self.settings.least_perplexity:
-            return ""
-        return (
-            f"the estimator has collapsed: it uses {perplexity:.2f} prototypes; raise its temperature, or lower"
-            " algorithm.estimator_learning_rate"
-        )
-
-    def _action_noise(self, noise: list[float] | None) -> str:
-        """Whether a deviation has reached zero, where its gradient ends and it never returns."""
-        if not noise or min(noise) > 0.0:
-            return ""
-        index = noise.index(min(noise))
-        return (
-            f"the action noise of action {index} is negative ({noise[index]:.3g}): no noise, and no way back; raise"
-            " algorithm.entropy_coef, or set actor.distribution_cfg.std_type='log'"
-        )
+            else:
+                self._value_losses.append(loss)
+        if perplexity is not None and not perplexity > self.settings.least_perplexity:
+            signs["estimator"] = (
+                f"the estimator has collapsed: it uses {perplexity:.2f} prototypes; raise its temperature, or lower"
+                " algorithm.estimator_learning_rate"
+            )
+        if noise and not min(noise) > 0.0:  # where its gradient ends, and it never returns
+            index = noise.index(min(noise))
+            signs["action_noise"] = (
+                f"the action noise of action {index} is negative ({noise[index]:.3g}): no noise, and no way back; raise"
+                " algorithm.entropy_coef, or set actor.distribution_cfg.std_type='log'"
+            )
+        return signs

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
@@ -30,22 +31,14 @@ class StopSignals:
     """
 
     def __init__(self, raises_interrupt: Callable[[], bool] | None = None) -> None:
-        """Note nothing yet.
-
-        Args:
-            raises_interrupt: Tells whether a SIGINT is to raise KeyboardInterrupt as Python does by default, as other
-                processes are gone with which a stop would have to be agreed.
-        """
+        """Note nothing yet; *raises_interrupt* tells whether a SIGINT is to raise KeyboardInterrupt as by default."""
         self.stop = 0
         """The signal that asked for a stop, or 0."""
         self.save = False
         """Whether a checkpoint is asked for."""
         self._raises_interrupt = raises_interrupt or (lambda: False)
         self._asked_at = 0.0
-        self._before: dict[int, Any] = {}
-        self._pair: tuple[socket.socket, socket.socket] | None = None
-        self._fd_before = -1
-        self._thread: threading.Thread | None = None
+        self._undo = contextlib.ExitStack()
 
     @property
     def waiting_for(self) -> float:
@@ -56,30 +49,22 @@ class StopSignals:
         """Take the signals over."""
         if threading.current_thread() is not threading.main_thread():
             return self
-        self._pair = socket.socketpair()
-        self._pair[1].setblocking(False)
-        self._thread = threading.Thread(target=self._listen, args=(self._pair[0],), daemon=True)
-        self._thread.start()
-        self._fd_before = signal.set_wakeup_fd(self._pair[1].fileno(), warn_on_full_buffer=False)
+        ours, handlers = (self._undo.enter_context(end) for end in socket.socketpair())
+        handlers.setblocking(False)
+        thread = threading.Thread(target=self._listen, args=(ours,), daemon=True)
+        thread.start()
+        self._undo.callback(thread.join)
+        self._undo.callback(handlers.send, b"\0")
+        self._undo.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(handlers.fileno(), warn_on_full_buffer=False))
         for number in (*STOPS, SAVES):
             if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job is not meant by Ctrl-C
-                self._before[number] = signal.signal(number, self._in_main_thread)
+                before = signal.signal(number, self._in_main_thread)
+                self._undo.callback(signal.signal, number, signal.SIG_DFL if before is None else before)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: Any) -> None:
         """Give the signals back to whoever had them."""
-        if self._pair is None or self._thread is None:
-            return
-        for number, handler in self._before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        signal.set_wakeup_fd(self._fd_before)
-        self._pair[1].send(b"\0")
-        self._thread.join()
-        for end in self._pair:
-            end.close()
-        self._pair = None
+        self._undo.close()
 
     def _in_main_thread(self, number: int, frame: FrameType | None) -> None:
         """What Python calls between two instructions; the other thread has the signal already."""

@@ -17,12 +17,37 @@ from typing import Any
 import torch
 import torch.nn as nn
 from rsl_rl.models import MLPModel
-from rsl_rl.modules import HiddenState
+from rsl_rl.models.mlp_model import _OnnxMLPModel
+from rsl_rl.modules import MLP, HiddenState
 from rsl_rl.modules.distribution import Distribution
 from tensordict import TensorDict
 
 from .him_estimator import HIMEstimator, split_code
-from .terrain_encoder import TerrainEncoder
+
+
+class TerrainEncoder(MLP):
+    """MLP height scan -> code of the terrain.
+
+    It belongs to the policy, and PPO trains it. HIM's estimator does not see the scan, so that what it says of velocity
+    and response stays what the robot's own joints and IMU tell.
+    """
+
+    def __init__(
+        self,
+        scan_dim: int,
+        hidden_dims: list[int] | tuple[int, ...] = (128, 64),
+        latent_dim: int = 32,
+        activation: str = "elu",
+    ) -> None:
+        """Build the network from P points of the scan to a code of width E.
+
+        Raises:
+            ValueError: If the code has no width.
+        """
+        if latent_dim < 1:
+            raise ValueError(f"actor.terrain_cfg['latent_dim'] is {latent_dim}; it must be positive.")
+        super().__init__(scan_dim, latent_dim, hidden_dims, activation)
+        self.latent_dim = latent_dim
 
 
 class HIMActor(MLPModel):
@@ -59,8 +84,7 @@ class HIMActor(MLPModel):
             obs_groups: Observation sets; "estimator" names the group that HIM predicts.
             obs_set: The set this model reads: a group of history_length frames, and terrain_cfg's group after it.
             output_dim: Number of actions.
-            hidden_dims: Hidden layers of the policy.
-            activation: Activation of the policy.
+            hidden_dims, activation: Hidden layers of the policy.
             obs_normalization: Normalize the input by running statistics (the estimator sees it normalized too).
             distribution_cfg: Distribution of the actions, see rsl_rl.
             history_length: Frames in the history.
@@ -78,7 +102,6 @@ class HIMActor(MLPModel):
             )
         # Plain attributes, because the base class asks for the input width while it builds itself.
         self.history_length = history_length
-        self._estimator_cfg = dict(estimator_cfg or {"preset": "homie"})
         settings = dict(terrain_cfg or {})
         self._terrain_group: str | None = settings.pop("group", None)
         if settings and self._terrain_group is None:
@@ -86,7 +109,7 @@ class HIMActor(MLPModel):
         self.history_width = history_dim = self._history_dim(obs, obs_groups, obs_set)
         target_groups = obs_groups.get("estimator", ["estimator"])
         target_dim = sum(obs[group].shape[-1] for group in target_groups)
-        estimator = HIMEstimator.from_cfg(history_dim, target_dim, self._estimator_cfg)
+        estimator = HIMEstimator.from_cfg(history_dim, target_dim, estimator_cfg or {"preset": "homie"})
         self._feature_dim = estimator.feature_dim
         self.frame_width = history_dim // history_length
         terrain_encoder = None
@@ -123,16 +146,10 @@ class HIMActor(MLPModel):
         return self.estimator.features(history)
 
     def policy_input(self, flat: torch.Tensor, features: torch.Tensor | None = None) -> torch.Tensor:
-        """Input of the policy's MLP: [o_t, v̂, l̂] and the code of the terrain, if that is encoded.
+        """Input of the policy's MLP: [o_t, v̂, l̂] and the code of the terrain, shape [N, F + 3 + D (+ E)].
 
-        Rollout, update, the exported graphs and the check of these all call it.
-
-        Args:
-            flat: Normalized [history | scan], shape [N, H*F + P].
-            features: [v̂, l̂], shape [N, 3 + D], where they are known already. No gradient passes to the estimator.
-
-        Returns:
-            Shape [N, F + 3 + D], or with the code [N, F + 3 + D + E].
+        Rollout, update, the exported graphs and the check of these all call it, with normalized [history | scan] of
+        shape [N, H*F + P] and [v̂, l̂], where they are known already. No gradient passes to the estimator.
         """
         if features is None:
             features = self.features(flat[:, : self.history_width])
@@ -147,11 +164,11 @@ class HIMActor(MLPModel):
 
     def as_jit(self) -> nn.Module:
         """One fused graph [history | scan] -> actions for TorchScript."""
-        return _FusedHIMActor(self)
+        return _FusedHIMActor(self, verbose=False)
 
     def as_onnx(self, verbose: bool) -> nn.Module:
         """One fused graph [history | scan] -> actions for ONNX."""
-        return _OnnxHIMActor(self, verbose)
+        return _FusedHIMActor(self, verbose)
 
     def _history_dim(self, obs: TensorDict, obs_groups: dict[str, list[str]], obs_set: str) -> int:
         """Width of the history; explains what does not fit."""
@@ -179,19 +196,16 @@ class HIMActor(MLPModel):
         return self.frame_width + self._feature_dim + self._terrain_dim
 
 
-class _FusedHIMActor(nn.Module):
+class _FusedHIMActor(_OnnxMLPModel):
     """Normalizer, encoders, policy and output of a :class:`HIMActor` in one graph."""
 
     policy_input = HIMActor.policy_input
 
-    def __init__(self, model: HIMActor) -> None:
+    def __init__(self, model: HIMActor, verbose: bool) -> None:
         """Copy what inference needs; the target encoder and the prototypes stay behind."""
-        super().__init__()
-        self.obs_normalizer = copy.deepcopy(model.obs_normalizer)
+        super().__init__(model, verbose)
         self.encoder = copy.deepcopy(model.estimator.encoder)
         self.terrain_encoder = copy.deepcopy(model.terrain_encoder)
-        self.mlp = copy.deepcopy(model.mlp)
-        self.deterministic_output = model.distribution.as_deterministic_output_module()
         self.history_width: int = model.history_width
         self.frame_width: int = model.frame_width
         self.latent_dim: int = model.estimator.latent_dim
@@ -201,36 +215,10 @@ class _FusedHIMActor(nn.Module):
         velocity, latent = split_code(self.encoder(history), self.latent_dim)
         return torch.cat((velocity, latent), dim=-1)
 
-    def forward(self, obs: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Deterministic actions [N, A] of flat inputs [history | scan], shape [N, H*F + P]."""
-        return self.deterministic_output(self.mlp(self.policy_input(self.obs_normalizer(obs))))
+        return self.deterministic_output(self.mlp(self.policy_input(self.obs_normalizer(x))))
 
     @torch.jit.export
     def reset(self) -> None:
         """Nothing to reset: the history is the caller's."""
-
-
-class _OnnxHIMActor(_FusedHIMActor):
-    """The same graph with what rsl_rl's ONNX export asks for."""
-
-    is_recurrent: bool = False
-
-    def __init__(self, model: HIMActor, verbose: bool) -> None:
-        """Copy what inference needs."""
-        super().__init__(model)
-        self.verbose = verbose
-        self.input_size = model.obs_dim
-
-    def get_dummy_inputs(self) -> tuple[torch.Tensor]:
-        """An input to trace with."""
-        return (torch.zeros(1, self.input_size),)
-
-    @property
-    def input_names(self) -> list[str]:
-        """Names of the inputs."""
-        return ["obs"]
-
-    @property
-    def output_names(self) -> list[str]:
-        """Names of the outputs."""
-        return ["actions"]

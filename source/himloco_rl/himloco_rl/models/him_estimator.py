@@ -62,18 +62,13 @@ class HIMEstimator(nn.Module):
         """Build the networks.
 
         Args:
-            history_dim: Width of the flattened history.
-            target_dim: Width of the next frame that the target encoder sees.
-            hidden_dims: Hidden layers of both encoders.
-            latent_dim: D, width of the latent.
-            num_prototypes: K.
-            activation: Activation of both encoders.
+            history_dim, target_dim: Widths of the flattened history, and of the target encoder's next frame.
+            hidden_dims, activation: Of both encoders.
+            latent_dim, num_prototypes: D, width of the latent, and K.
             temperature: τ of the swapped prediction.
-            sinkhorn_epsilon: ε of the codes.
-            sinkhorn_iterations: Normalizations of the codes.
+            sinkhorn_epsilon, sinkhorn_iterations: ε of the codes, and their normalizations.
             swap_reduction: "mean" over prototypes as the public codes have it, or the paper's "sum".
-            velocity_loss_coef: Weight of the velocity loss.
-            swap_loss_coef: Weight of the swap loss; 0 leaves its networks unevaluated.
+            velocity_loss_coef, swap_loss_coef: Weights; 0 for the swap loss leaves its networks unevaluated.
         """
         super().__init__()
         if not all(isinstance(size, int) and size > 0 for size in (latent_dim, num_prototypes)):
@@ -83,10 +78,7 @@ class HIMEstimator(nn.Module):
                 " actor.estimator_cfg."
             )
         self.latent_dim = latent_dim
-        self.temperature = temperature
-        self.sinkhorn_epsilon = sinkhorn_epsilon
-        self.sinkhorn_iterations = sinkhorn_iterations
-        self.swap_reduction: SwapReduction = swap_reduction
+        self._swap_settings = (temperature, sinkhorn_epsilon, sinkhorn_iterations, swap_reduction)
         self.velocity_loss_coef = velocity_loss_coef
         self.swap_loss_coef = swap_loss_coef
         self.encoder = MLP(history_dim, VELOCITY_DIM + latent_dim, hidden_dims, activation)
@@ -115,14 +107,7 @@ class HIMEstimator(nn.Module):
         return VELOCITY_DIM + self.latent_dim
 
     def forward(self, history: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Estimate velocity and latent.
-
-        Args:
-            history: Flattened history, shape [B, history_dim].
-
-        Returns:
-            v̂ in observation units, shape [B, 3], and the unit latent z_s, shape [B, D].
-        """
+        """v̂ in observation units, shape [B, 3], and the unit latent z_s [B, D] of histories [B, history_dim]."""
         return split_code(self.encoder(history), self.latent_dim)
 
     def features(self, history: torch.Tensor) -> torch.Tensor:
@@ -150,11 +135,8 @@ class HIMEstimator(nn.Module):
         """Say what the estimator learns, and make its optimizer.
 
         Args:
-            velocity: Columns of the base velocity in the next frame x_{t+1}.
-            velocity_scale: Observation units per m/s.
-            learning_rate: Its own; PPO's adaptive one never touches it.
-            max_grad_norm: Gradient clip.
-            optimizer: rsl_rl's name for the optimizer's class.
+            velocity, velocity_scale: Columns of the base velocity in the next frame, observation units per m/s.
+            learning_rate, max_grad_norm, optimizer: Its own, rsl_rl's name for the class; PPO never touches them.
             ranks: The processes that learn together; by default this one alone.
         """
         self.velocity, self.velocity_scale = velocity, velocity_scale
@@ -165,12 +147,7 @@ class HIMEstimator(nn.Module):
     def compute_loss(
         self, velocity: torch.Tensor, latent: torch.Tensor, next_frame: torch.Tensor
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """L = L_vel + L_swap from what :meth:`forward` returned.
-
-        Args:
-            velocity: v̂, shape [B, 3].
-            latent: z_s, shape [B, D].
-            next_frame: x_{t+1}, the input of the target encoder, which holds the velocity, shape [B, target_dim].
+        """L = L_vel + L_swap of v̂ [B, 3] and z_s [B, D] against the next frames x_{t+1} [B, target_dim].
 
         Returns:
             The loss and the metrics of :func:`velocity_loss` and :func:`swap_loss`.
@@ -184,25 +161,14 @@ class HIMEstimator(nn.Module):
             # exp(S/0.05) turns bfloat16's error of 0.004 in a score into one of 8 % in a code.
             with torch.autocast(latent.device.type, enabled=False):
                 loss_swap, swap_metrics = swap_loss(
-                    latent.float(),
-                    target.float(),
-                    self.prototypes,
-                    self.temperature,
-                    self.sinkhorn_epsilon,
-                    self.sinkhorn_iterations,
-                    self.swap_reduction,
-                    self.ranks.sum,
+                    latent.float(), target.float(), self.prototypes, *self._swap_settings, self.ranks.sum
                 )
             loss = loss + self.swap_loss_coef * loss_swap
             metrics |= swap_metrics
         return loss, metrics
 
     def step(self, loss: torch.Tensor, hold_encoder: bool = False) -> torch.Tensor:
-        """Descend on what :meth:`compute_loss` returned.
-
-        Args:
-            loss: Scalar.
-            hold_encoder: Leave what the policy reads as it is.
+        """Descend on a loss of :meth:`compute_loss`, or with hold_encoder leave what the policy reads as it is.
 
         Returns:
             Norm of the gradient before it is clipped, scalar.

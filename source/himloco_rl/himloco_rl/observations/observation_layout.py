@@ -136,11 +136,7 @@ class ObservationLayout:
                 )
 
     def check_finite(self, observations: Any, when: str) -> None:
-        """Raise an error that names the term holding NaN or infinity, if there is one.
-
-        Args:
-            observations: Group -> [N, D].
-            when: Where the values came from, for the message.
+        """Refuse NaN and infinity in observations, group -> [N, D], that came from *when*, as the message says.
 
         Raises:
             NotFiniteError: Naming term, frame and environment.

@@ -57,58 +57,40 @@ JOINT_AXES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class MirrorPlane:
-    """A plane through the middle of a robot."""
+    """A vertical plane through the middle of a robot."""
 
     name: str
-    vector_signs: dict[str, tuple[float, ...]]
-    """Signs of the kinds of terms that have fixed components."""
-    axis_signs: dict[str, float]
-    """Sign of an angle by the axis it turns about: an angle is a pseudovector's component."""
-    sides: tuple[tuple[str, str, str], ...]
-    """(Pattern of the side within a name, one side, other side)."""
-    point_signs: tuple[float, float]
-    """Signs of a point's x and y."""
+    vector: tuple[float, float, float]
+    """Signs of a vector's components: a reflection flips the one along its normal."""
+    sides: tuple[tuple[str, str], ...]
+    """What names call either side: a capital prefix, or a word between underscores."""
+
+    @property
+    def vector_signs(self) -> dict[str, tuple[float, ...]]:
+        """Signs of the kinds of terms that have fixed components."""
+        x, y, z = self.vector
+        # Of an angular velocity or torque the other two flip; a twist is (v_x, v_y, ω_z)
+        return {"vector": (x, y, z), "pseudovector": (-x, -y, -z), "twist_command": (x, y, -z)}
 
     def partner(self, name: str) -> str:
         """The name on the other side; the name itself if it has no side."""
-        for pattern, one, other in self.sides:
-            if re.search(pattern, name):
-                return re.sub(pattern, lambda match: other if match[1] == one else one, name, count=1)  # noqa: B023
+        for one, other in self.sides:
+            pattern = rf"^({one}|{other})(?=_)" if one.isupper() else rf"(?:(?<=_)|^)({one}|{other})(?=_|$)"
+            match = re.search(pattern, name)
+            if match is not None:
+                return name[: match.start()] + (other if match[1] == one else one) + name[match.end() :]
         return name
 
 
 LEFT_RIGHT = MirrorPlane(
     "left-right",
-    {
-        "vector": (1.0, -1.0, 1.0),  # a reflection flips the component along its normal, y
-        "pseudovector": (-1.0, 1.0, -1.0),  # and the other two of an angular velocity or torque
-        "twist_command": (1.0, -1.0, -1.0),  # (v_x, v_y, ω_z)
-    },
-    {"x": -1.0, "y": 1.0, "z": -1.0},
-    (
-        (r"^(FL|FR)(?=_)", "FL", "FR"),
-        (r"^(RL|RR)(?=_)", "RL", "RR"),
-        (r"^(LF|RF)(?=_)", "LF", "RF"),
-        (r"^(LH|RH)(?=_)", "LH", "RH"),
-        (r"^(L|R)(?=_)", "L", "R"),
-        (r"(?:(?<=_)|^)(left|right)(?=_|$)", "left", "right"),
-    ),
-    (1.0, -1.0),
+    (1.0, -1.0, 1.0),
+    (("FL", "FR"), ("RL", "RR"), ("LF", "RF"), ("LH", "RH"), ("L", "R"), ("left", "right")),
 )
 """The sagittal (x-z) plane: y -> -y."""
 
 FRONT_BACK = MirrorPlane(
-    "front-back",
-    {"vector": (-1.0, 1.0, 1.0), "pseudovector": (1.0, -1.0, -1.0), "twist_command": (-1.0, 1.0, -1.0)},
-    {"x": 1.0, "y": -1.0, "z": -1.0},
-    (
-        (r"^(FL|RL)(?=_)", "FL", "RL"),
-        (r"^(FR|RR)(?=_)", "FR", "RR"),
-        (r"^(LF|LH)(?=_)", "LF", "LH"),
-        (r"^(RF|RH)(?=_)", "RF", "RH"),
-        (r"(?:(?<=_)|^)(front|rear)(?=_|$)", "front", "rear"),
-    ),
-    (-1.0, 1.0),
+    "front-back", (-1.0, 1.0, 1.0), (("FL", "RL"), ("FR", "RR"), ("LF", "LH"), ("RF", "RH"), ("front", "rear"))
 )
 """The y-z plane: x -> -x. Few robots allow it: their knees would have to bend towards each other."""
 
@@ -171,14 +153,7 @@ class SymmetryMap:
         groups: Sequence[str] | None = None,
         plane: MirrorPlane = LEFT_RIGHT,
     ) -> None:
-        """Derive the map.
-
-        Args:
-            layout: Names of groups, terms and joints.
-            term_kinds: Additions to :data:`TERM_KINDS`.
-            joint_axes: Additions to :data:`JOINT_AXES`.
-            groups: Groups to map; all of the layout by default.
-            plane: Where the mirror stands.
+        """Derive the map of some groups of a layout, or of all of them; term_kinds and joint_axes add to the tables.
 
         Raises:
             ValueError: If a term or joint has no mirror image.
@@ -231,11 +206,11 @@ class SymmetryMap:
     def _mirror_group(self, name: str) -> list[SignedIndex]:
         """The map of a group over all its frames."""
         group = self._layout.group(name)
-        result: list[SignedIndex] = []
-        for term, _, columns in group.columns():
-            within = self._mirror_term(name, term)
-            result += [(columns.start + index, sign) for index, sign in within]
-        return result
+        return [
+            (columns.start + index, sign)
+            for term, _, columns in group.columns()
+            for index, sign in self._mirror_term(name, term)
+        ]
 
     def _mirror_term(self, group: str, term: ObservationTerm) -> list[SignedIndex]:
         """The map of one term in one frame."""
@@ -274,7 +249,8 @@ class SymmetryMap:
                     f"Joint '{joint}' of {where} has no partner '{partner}' among {list(joints)}; name joints in pairs,"
                     " or switch mirroring off by algorithm.symmetry_cfg=null."
                 )
-            sign = self._plane.axis_signs[self._joint_axis(joint, where)]
+            # An angle is the component of a pseudovector
+            sign = self._plane.vector_signs["pseudovector"]["xyz".index(self._joint_axis(joint, where))]
             self._check_range(joint, partner, sign)
             result.append((position[partner], sign))
         return result
@@ -304,23 +280,13 @@ class SymmetryMap:
         )
 
 
-def mirrored_name(name: str) -> str:
-    """The name on the other side, left and right; the name itself if it has no side."""
-    return LEFT_RIGHT.partner(name)
-
-
 def mirror_batch(
     env: Any, obs: TensorDict | None = None, actions: torch.Tensor | None = None
 ) -> tuple[TensorDict | None, torch.Tensor | None]:
     """Samples followed by their mirror images: ``data_augmentation_func`` for rsl_rl's own symmetry extension.
 
-    Args:
-        env: The environment, to derive the map from on the first call.
-        obs: Observations, group -> [B, D], or None.
-        actions: Actions [B, A], or None.
-
-    Returns:
-        Both with 2 B rows.
+    Observations, group -> [B, D], and actions [B, A] are returned with 2 B rows. The map is derived from the
+    environment on the first call.
     """
     symmetry: SymmetryMap | None = getattr(env, "_himloco_symmetry_map", None)
     if symmetry is None:
@@ -343,7 +309,7 @@ def _mirror_points(term: ObservationTerm, where: str, plane: MirrorPlane) -> lis
             " params['sensor_cfg'], or the points in the layout."
         )
     points = torch.tensor(term.points, dtype=torch.float64)
-    distances = torch.cdist(points * torch.tensor(plane.point_signs, dtype=torch.float64), points)
+    distances = torch.cdist(points * torch.tensor(plane.vector[:2], dtype=torch.float64), points)
     nearest, index = distances.min(dim=1)
     if float(nearest.max()) > 1.0e-4:  # [m]
         worst = int(nearest.argmax())

@@ -6,7 +6,4 @@
 from .environment_state import EnvironmentState
 from .him_on_policy_runner import HIMOnPolicyRunner
 
-__all__ = [
-    "EnvironmentState",
-    "HIMOnPolicyRunner",
-]
+__all__ = ["EnvironmentState", "HIMOnPolicyRunner"]

@@ -22,11 +22,7 @@ class EnvironmentState:
     """
 
     def __init__(self, env: Any) -> None:
-        """Serve an environment.
-
-        Args:
-            env: As the runner steps it, wrapped or not.
-        """
+        """Serve an environment as the runner steps it, wrapped or not."""
         self.env, self.base = env, getattr(env, "unwrapped", env)
         self._noted: dict[str, Any] = {}
 
@@ -36,18 +32,11 @@ class EnvironmentState:
         return hasattr(self.base, "himloco_state_dict")
 
     def state_dict(self, episodes: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return what a checkpoint keeps.
-
-        Args:
-            episodes: What :meth:`noted_episodes` returned, in place of where the robots are now.
-        """
+        """Return what a checkpoint keeps; *episodes* of :meth:`noted_episodes` in place of where the robots are now."""
         return self.episodes() if episodes is None else episodes
 
     def load_state_dict(self, state: dict[str, Any]) -> bool:
-        """Restore what :meth:`state_dict` returned.
-
-        Returns:
-            Whether the episodes continue where they were.
+        """Restore what :meth:`state_dict` returned, and return whether the episodes continue where they were.
 
         Raises:
             ValueError: If the state is one that this environment cannot take.
@@ -78,22 +67,13 @@ class EnvironmentState:
     def load_episodes(self, episodes: dict[str, Any], rows: torch.Tensor | None = None) -> None:
         """Put robots where :meth:`noted_episodes` saw them.
 
-        Args:
-            episodes: What that returned.
-            rows: Numbers [M] of the robots there that the first M robots here take over; None for all. An environment
-                that does it itself always restores all.
+        The first M robots here take over those of the numbers *rows* [M] there; None for all. An environment that does
+        it itself always restores all.
         """
         self.base.himloco_load_state_dict(episodes["custom"])
 
     def reset(self, ids: torch.Tensor) -> bool:
-        """Start new episodes in some environments.
-
-        Args:
-            ids: Their numbers, shape [M].
-
-        Returns:
-            False if the environment does not offer it.
-        """
+        """Start new episodes in the environments ids [M]; return False if the environment does not offer it."""
         if not hasattr(self.base, "himloco_reset"):
             return False
         self.base.himloco_reset(ids)

@@ -20,9 +20,8 @@ from rsl_rl.utils import check_nan, resolve_callable
 from tensordict import TensorDict
 
 from himloco_rl.algorithms import HIMPPO
-from himloco_rl.checkpoints.contents import require_finite, require_plain, require_sound
+from himloco_rl.checkpoints import contents
 from himloco_rl.checkpoints.files import read_checkpoint, remove_old, require_parts, write_checkpoint
-from himloco_rl.checkpoints.random_state import load_random_state_dict, random_state_dict, versions
 from himloco_rl.distributed import LostRankError
 from himloco_rl.distributed.process_group import join
 from himloco_rl.distributed.ranks import lost_rank_errors
@@ -70,13 +69,9 @@ class HIMOnPolicyRunner(OnPolicyRunner):
     _steps: FiniteSteps
 
     def __init__(self, env: VecEnv, train_cfg: dict[str, Any], log_dir: str | None = None, device: str = "cpu") -> None:
-        """Construct the runner.
+        """Construct the runner; arguments as rsl_rl's. No log_dir writes nothing.
 
-        Args:
-            env: The environment.
-            train_cfg: Configuration, see :mod:`himloco_rl.algorithms.him_setup`; completed in place.
-            log_dir: Where logs and checkpoints go; None writes nothing.
-            device: Where to learn.
+        The configuration is described in :mod:`himloco_rl.algorithms.him_setup`, and completed in place.
         """
         console = train_cfg.get("console", "line")
         if console not in ("line", "block"):
@@ -89,7 +84,7 @@ class HIMOnPolicyRunner(OnPolicyRunner):
         self.alg.checks_steps = False  # FiniteSteps does
         self.env_state: EnvironmentState = resolve_callable(train_cfg.get("environment_state") or EnvironmentState)(env)
         """Saves and restores the environment."""
-        self.made_with: dict[str, Any] = versions()
+        self.made_with: dict[str, Any] = contents.versions()
         """What else a checkpoint says about its origin: numbers and strings."""
         self._total_it = 0
         self._is_learning = False
@@ -114,9 +109,8 @@ class HIMOnPolicyRunner(OnPolicyRunner):
     def learn(self, num_learning_iterations: int, init_at_random_ep_len: bool = False) -> None:
         """Run the learning loop; a further call, or one after :meth:`load`, continues with the next iteration.
 
-        Args:
-            num_learning_iterations: How many; the first process's number counts for all.
-            init_at_random_ep_len: Begin with episodes of random age, unless those of a checkpoint continue.
+        The first process's number of iterations counts for all. With init_at_random_ep_len episodes begin at a random
+        age, unless those of a checkpoint continue.
 
         Raises:
             NotFiniteError: If the simulation or the learning is broken; the message names the last good checkpoint.
@@ -168,7 +162,7 @@ class HIMOnPolicyRunner(OnPolicyRunner):
         if self.last_iteration is not None:
             self.current_learning_iteration = self.last_iteration + 1
         start_it = self.current_learning_iteration
-        self._total_it = start_it + self.of_first(num_iterations)
+        self._total_it = start_it + self.alg.ranks.of_first(num_iterations)
         self.stopped_by, self._sound_episodes, self._save_error = 0, None, None
         if init_at_random_ep_len and not self.logger.continues_episodes:
             ages = torch.randint_like(self.env.episode_length_buf, high=int(self.env.max_episode_length))
@@ -184,19 +178,15 @@ class HIMOnPolicyRunner(OnPolicyRunner):
         return start_it, self._total_it
 
     def _collect(self, obs: TensorDict) -> TensorDict | None:
-        """Fill the storage by T steps of the policy.
+        """Fill the storage by T steps of the policy; return the last observations, group -> [N, D].
 
-        Args:
-            obs: Observations to begin with, group -> [N, D].
-
-        Returns:
-            Observations after the last step; None if a signal asked for a stop and the rollout takes too long.
+        Returns None if a signal asked for a stop and the rollout takes too long.
         """
         for _ in range(self.cfg["num_steps_per_env"]):
             actions = self.alg.act(obs).to(self.env.device)
             if self.alg.check_finite:
-                self._steps.before_step()
-                step = self._steps.after_step(actions, *self.env.step(actions))
+                self.env_state.note_episodes()  # which a dump of the next step needs
+                step = self._steps.after_step(actions, self.env.step(actions))
             else:
                 step = self.env.step(actions)
                 if self.cfg.get("check_for_nan", True):
@@ -212,10 +202,7 @@ class HIMOnPolicyRunner(OnPolicyRunner):
         return obs
 
     def _agree(self, it: int, losses: dict[str, float]) -> tuple[int, bool]:
-        """Look for what has gone wrong and for signals; all processes come to the same answer.
-
-        Returns:
-            The signal that asks for a stop, or 0, and whether a checkpoint is asked for.
+        """Return the signal that asks for a stop, or 0, and whether a checkpoint is asked for: the same in all ranks.
 
         Raises:
             DivergedError: If a guard was told to stop.
@@ -245,7 +232,7 @@ class HIMOnPolicyRunner(OnPolicyRunner):
                     print(f"[INFO] {name}: saved {self.last_saved}", flush=True)
             self.logger.stop_logging_writer()
         if self.stopped_by:
-            self.alg.ranks.wait_for_all()  # nobody ends before what all have learnt is on the disk
+            self.alg.ranks.largest(0)  # waits for all: nobody ends before what all have learnt is on the disk
         if self._save_error is not None:
             raise self._save_error
 
@@ -275,9 +262,7 @@ class HIMOnPolicyRunner(OnPolicyRunner):
         """Save the networks, which are as good as after the last iteration, and the broken step; say where it is."""
         self.alg.storage.clear()
         if self.logger.writer is not None and self.last_iteration is not None:
-            self._sound_episodes = error.dump[
-                "state"
-            ]  # of before the step: what the robots are now must not be resumed
+            self._sound_episodes = error.dump["state"]  # what the robots are after the step must not be resumed
             self._save_in_log_dir()
         iteration = 0 if self.last_iteration is None else self.last_iteration + 1
         path = Path(str(self.logger.log_dir)) / f"not_finite_{iteration}.pt"
@@ -293,9 +278,7 @@ class HIMOnPolicyRunner(OnPolicyRunner):
     def save(self, path: str, infos: dict | None = None) -> None:
         """Write a checkpoint, whole or not at all; in the middle of a training one that fails is a warning only.
 
-        Args:
-            path: The file.
-            infos: Anything else to keep: numbers, strings, tensors, in dictionaries and lists.
+        It keeps *infos* beside the rest: numbers, strings and tensors, in dictionaries and lists.
 
         Raises:
             NotFiniteError: If the networks hold NaN or infinity.
@@ -308,18 +291,18 @@ class HIMOnPolicyRunner(OnPolicyRunner):
             "infos": infos,
             "logger_state": self.logger.state_dict(),
             "environment_state": self.env_state.state_dict(self._sound_episodes),
-            "random_state": random_state_dict(),
+            "random_state": contents.random_state_dict(),
             "layout": self.alg.layout.as_record(),
             "total_iterations": self._total_it,
             "made_with": self.made_with,
         }
-        require_plain(checkpoint)
-        require_finite(path, checkpoint)
+        contents.require_plain(checkpoint)
+        contents.require_finite(path, checkpoint)
         self.logger.flush()
         try:
             write_checkpoint(path, checkpoint)
         except OSError as error:
-            good = "none" if self.last_saved is None else str(self.last_saved)
+            good = self.last_saved or "none"
             message = f"cannot save {path} ({error.strerror or error}); the last good checkpoint is {good}"
             self._save_error = OSError(message)
             if not self._is_learning:
@@ -354,7 +337,7 @@ class HIMOnPolicyRunner(OnPolicyRunner):
         """
         checkpoint = read_checkpoint(path, map_location or self.device)
         require_parts(path, checkpoint)
-        require_sound(path, checkpoint, self.alg, load_cfg)
+        contents.require_sound(path, checkpoint, self.alg, load_cfg)
         if self.alg.load(checkpoint, load_cfg, strict):
             self.current_learning_iteration = self.last_iteration = checkpoint["iter"]
             self.last_saved = Path(path)
@@ -365,7 +348,7 @@ class HIMOnPolicyRunner(OnPolicyRunner):
             if "logger_state" in checkpoint:
                 self.logger.load_state_dict(checkpoint["logger_state"])
             if "random_state" in checkpoint and self.gpu_global_rank == 0:
-                load_random_state_dict(checkpoint["random_state"])
+                contents.load_random_state_dict(checkpoint["random_state"])
             elif self.gpu_global_rank > 0:  # its own numbers, and not those of the run's beginning again
                 torch.manual_seed(torch.initial_seed() + checkpoint["iter"] + 1)
         return checkpoint.get("infos") or {}
@@ -379,14 +362,6 @@ class HIMOnPolicyRunner(OnPolicyRunner):
         self.save(str(self._path_of_last()))
 
     # Several processes -----------------------------------------------------------------------------------------------
-
-    def of_first(self, value: int) -> int:
-        """Return the first process's value."""
-        return self.alg.ranks.of_first(value)
-
-    def bytes_of_first(self, data: bytes) -> bytes:
-        """Return the first process's bytes: a file that the other machines need not have."""
-        return self.alg.ranks.bytes_of_first(data)
 
     def _configure_multi_gpu(self) -> None:
         """Join the processes that torchrun started; rsl_rl would have them on GPUs only."""
@@ -407,11 +382,8 @@ def cpu_threads(number: int, device: str) -> Iterator[None]:
     """Let torch use so many threads while entered.
 
     A rollout on the CPU is thousands of operations on tensors of a few thousand numbers: handing them to a second
-    thread takes longer than doing them, and the simulator wants that core. An update multiplies large matrices.
-
-    Args:
-        number: How many.
-        device: Where torch computes; on a GPU nothing changes.
+    thread takes longer than doing them, and the simulator wants that core. An update multiplies large matrices. Where
+    torch computes on a GPU, nothing changes.
     """
     before = torch.get_num_threads()
     if torch.device(device).type == "cpu":

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""rsl_rl's logger with one line per iteration instead of its block, and with totals that a resumed run continues."""
+"""rsl_rl's logger: a line per iteration, totals and curves that a resumed run continues, and a log that may fail."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import contextlib
 import datetime
 import os
 import statistics
+import struct
 import threading
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,96 @@ from typing import Any
 import torch
 from rsl_rl.utils.log_writer import LogWriter
 from rsl_rl.utils.logger import Logger
+from rsl_rl.utils.wandb_log_writer import WandbLogWriter
+from tensorboard.compat.proto import event_pb2
 
-from .curves import TolerantWriter, cut_curves
+from himloco_rl.checkpoints.files import write_atomically
 
+_EVENT: Any = event_pb2.Event  # pyright: ignore[reportAttributeAccessIssue]
+_HEADER, _CHECKSUM = struct.Struct("<Q4x"), 4
+"""A record's length and its checksum, and the checksum that follows the record, as TensorFlow writes them."""
+OVER_SECONDS = "/time"
+"""End of the tags whose steps are seconds, not iterations."""
 PATIENCE = {"start": 20, "end": 10}
 """Seconds for which a logging service is waited for; W&B alone waits 90 at the start, and at the end for ever."""
+
+
+def cut_curves(folder: str | Path, iteration: int) -> None:
+    """Take from a run's TensorBoard files whatever came after an iteration, which a resumed run will write again.
+
+    TensorBoard's own way, ``purge_step``, would also hide curves whose steps are seconds.
+    """
+    for left in Path(folder).glob("events.out.tfevents.*.tmp"):  # by a process that was killed while it did this
+        left.unlink(missing_ok=True)
+    for path in sorted(Path(folder).glob("events.out.tfevents.*")):
+        data = path.read_bytes()
+        end = _end_of(data, iteration)
+        if end is not None:
+            write_atomically(path, data[:end])
+
+
+def _end_of(data: bytes, iteration: int) -> int | None:
+    """Where the first event of a later iteration begins, or half a record that a kill left; None if all may stay."""
+    start = 0
+    while start < len(data):
+        body = start + _HEADER.size
+        length = _HEADER.unpack_from(data, start)[0] if body <= len(data) else len(data)
+        if body + length + _CHECKSUM > len(data):
+            return start
+        try:
+            event = _EVENT.FromString(data[body : body + length])
+        except Exception:  # protobuf's own errors differ from build to build
+            return start
+        late = event.step > iteration
+        if late and any(not value.tag.endswith(OVER_SECONDS) for value in event.summary.value):
+            return start
+        start = body + length + _CHECKSUM
+    return None
+
+
+class TolerantWriter(LogWriter):
+    """Passes on to a log writer, which may fail: says so once, and leaves it alone from then on.
+
+    What may fail is a file on a full disk, or a service behind a broken network.
+    """
+
+    def __init__(self, writer: Any) -> None:
+        """Take a writer that has not failed yet: TensorBoard's, or one of rsl_rl's."""
+        self.writer = writer
+        self.failure: str | None = None
+        """Why nothing is logged any more, or None."""
+
+    def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> None:
+        """Write a value; curves over seconds go nowhere in W&B, where steps must not fall."""
+        if not (isinstance(self.writer, WandbLogWriter) and tag.endswith(OVER_SECONDS)):
+            self._call("add_scalar", tag, scalar_value, global_step)
+
+    def save_model(self, model_path: str, it: int) -> None:
+        """Pass a checkpoint on."""
+        self._call("save_model", model_path, it)
+
+    def save_video(self, video: Path, it: int) -> None:
+        """Pass a video on."""
+        self._call("save_video", video, it)
+
+    def flush(self) -> None:
+        """Bring to the disk what TensorBoard keeps in memory."""
+        self._call("flush")
+
+    def stop(self) -> None:
+        """End the log; TensorBoard's files need no end."""
+        self._call("stop")
+
+    def _call(self, method: str, *args: Any) -> None:
+        """Call a method that the writer has, unless it has failed before."""
+        call = getattr(self.writer, method, None)
+        if call is None or self.failure is not None:
+            return
+        try:
+            call(*args)
+        except Exception as error:  # a service's client may raise anything
+            self.failure = f"{error or type(error).__name__}"
+            print(f"[WARNING] Curves are not written ({self.failure}); the training goes on", flush=True)
 
 
 class ProgressLogger(Logger):
@@ -33,13 +119,7 @@ class ProgressLogger(Logger):
     writer: TolerantWriter | None
 
     def __init__(self, *args: Any, block: bool = False, **kwargs: Any) -> None:
-        """Initialize the logger.
-
-        Args:
-            args: See rsl_rl's Logger.
-            block: Print rsl_rl's block instead of the line.
-            kwargs: See rsl_rl's Logger.
-        """
+        """Initialize rsl_rl's logger, or with *block* let it print its block instead of the line."""
         super().__init__(*args, **kwargs)
         self.block = block
         self.cut_after: int | None = None
@@ -71,41 +151,23 @@ class ProgressLogger(Logger):
         self.writer = None if self.writer is None else TolerantWriter(self.writer)
         self._has_ended = False
 
-    def log(
-        self,
-        it: int,
-        start_it: int,
-        total_it: int,
-        collect_time: float,
-        learn_time: float,
-        loss_dict: dict[str, float],
-        learning_rate: float,
-        action_std: torch.Tensor,
-        **block: Any,
-    ) -> None:
+    def log(self, it: int, start_it: int, total_it: int, **values: Any) -> None:
         """Write an iteration's curves, and print its line or block.
 
         Args:
-            it: The iteration.
-            start_it: The first one of this run.
-            total_it: Where the run ends.
-            collect_time: Seconds of the rollout [s].
-            learn_time: Seconds of returns and update [s].
-            loss_dict: What the update returned.
-            learning_rate: The policy's.
-            action_std: Standard deviations of the action noise, any shape.
-            block: See rsl_rl's Logger.
+            it, start_it, total_it: The iteration, the first one of this run, and where the run ends.
+            values: As rsl_rl's Logger has them: the seconds ``collect_time`` of the rollout and ``learn_time`` of
+                returns and update, the update's ``loss_dict``, the policy's ``learning_rate`` and ``action_std``.
         """
-        self._run_time = collect_time + learn_time + (0.0 if it == start_it else self._run_time)
+        seconds = values["collect_time"] + values["learn_time"]
+        self._run_time = seconds + (0.0 if it == start_it else self._run_time)
         if self.writer is not None and self.writer.failure is not None:
             self._reopen()
-        values = {"collect_time": collect_time, "learn_time": learn_time, "loss_dict": loss_dict}
-        values |= {"learning_rate": learning_rate, "action_std": action_std}
         if self.block:
-            super().log(it, start_it, total_it, **values, **{"rnd_weight": None, **block})
+            super().log(it, start_it, total_it, **values, rnd_weight=None)
             return
         if self.writer is not None:
-            self._write_curves(self.writer, it, **values)
+            self._write_curves(self.writer, it, values)
         if not self.disable_logs:
             print(self.progress_line(it, start_it, total_it, values), flush=True)
 
@@ -143,8 +205,8 @@ class ProgressLogger(Logger):
         if error is not None:
             parts.append(f"velocity error {error:.3f} m/s")
         parts.append(f"std {values['action_std'].detach().mean().item():.2f}")
-        parts.append(f"{steps / seconds:.0f} steps/s (collect {values['collect_time']:.2f} s,")
-        parts[-1] += f" learn {values['learn_time']:.2f} s)"
+        times = f"collect {values['collect_time']:.2f} s, learn {values['learn_time']:.2f} s"
+        parts.append(f"{steps / seconds:.0f} steps/s ({times})")
         parts.append(f"ETA {datetime.timedelta(seconds=int(left))}")
         return " | ".join(parts)
 
@@ -169,37 +231,28 @@ class ProgressLogger(Logger):
             self.cur_reward_sum[:] = state["running_returns"]
             self.cur_episode_length[:] = state["running_lengths"]
 
-    def _write_curves(
-        self,
-        writer: TolerantWriter,
-        it: int,
-        collect_time: float,
-        learn_time: float,
-        loss_dict: dict[str, float],
-        learning_rate: float,
-        action_std: torch.Tensor,
-    ) -> None:
+    def _write_curves(self, writer: TolerantWriter, it: int, values: dict[str, Any]) -> None:
         """Write what rsl_rl's ``log`` writes, under the same tags; that one prints its block, too."""
-        seconds = collect_time + learn_time
+        seconds = values["collect_time"] + values["learn_time"]
         steps = self.cfg["num_steps_per_env"] * self.num_envs * self.gpu_world_size
         self.tot_timesteps += steps
         self.tot_time += seconds
         for name in dict.fromkeys(name for episode in self.ep_extras for name in episode):
-            values = [episode[name] for episode in self.ep_extras if name in episode]
-            tensors = [torch.as_tensor(value, device=self.device).reshape(-1) for value in values]
+            found = [episode[name] for episode in self.ep_extras if name in episode]
+            tensors = [torch.as_tensor(value, device=self.device).reshape(-1) for value in found]
             mean = torch.cat([torch.empty(0, device=self.device), *tensors]).mean()
             writer.add_scalar(name if "/" in name else f"Episode/{name}", mean.item(), it)
         self.ep_extras.clear()
-        for name, value in loss_dict.items():
+        for name, value in values["loss_dict"].items():
             writer.add_scalar(f"Loss/{name}", value, it)
-        writer.add_scalar("Loss/learning_rate", learning_rate, it)
-        writer.add_scalar("Policy/mean_std", action_std.mean().item(), it)
+        writer.add_scalar("Loss/learning_rate", values["learning_rate"], it)
+        writer.add_scalar("Policy/mean_std", values["action_std"].mean().item(), it)
         writer.add_scalar("Perf/total_fps", int(steps / seconds), it)
-        writer.add_scalar("Perf/collection_time", collect_time, it)
-        writer.add_scalar("Perf/learning_time", learn_time, it)
+        writer.add_scalar("Perf/collection_time", values["collect_time"], it)
+        writer.add_scalar("Perf/learning_time", values["learn_time"], it)
         if self.rewbuffer:
             means = {"mean_reward": self.rewbuffer, "mean_episode_length": self.lenbuffer}
-            means = {f"Train/{name}": statistics.mean(values) for name, values in means.items()}
+            means = {f"Train/{name}": statistics.mean(episodes) for name, episodes in means.items()}
             for name, value in means.items():
                 writer.add_scalar(name, value, it)
             for name, value in means.items():

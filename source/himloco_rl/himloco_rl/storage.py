@@ -12,6 +12,9 @@ import torch
 from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 
+SAME_NAME = ("next_estimator", "actions", "values", "returns", "advantages", "features")
+"""Columns of the table that a minibatch has under the same name."""
+
 
 @dataclass
 class HIMBatch:
@@ -59,15 +62,13 @@ class HIMRolloutStorage(RolloutStorage):
         """Allocate the table.
 
         Args:
-            num_envs: N.
-            num_transitions_per_env: T.
+            num_envs, num_transitions_per_env: N and T.
             obs: Observations to take the widths from, group -> [N, D].
             estimator_groups: Groups that are stored one step ahead, concatenated in this order.
             observation_groups: Groups that actor and critic read.
-            actions_shape: Shape of one action, [A].
+            actions_shape, device: Shape of one action, [A], and where the table lives.
             num_distribution_params: Tensors [N, A] that describe the action distribution (mean and std: 2).
             feature_width: F, columns for features of the frozen estimator; 0 for none.
-            device: Where the table lives.
         """
         self.estimator_groups = list(estimator_groups)
         self.observation_groups = list(dict.fromkeys(observation_groups))
@@ -116,10 +117,8 @@ class HIMRolloutStorage(RolloutStorage):
     def add_next_estimator(self, obs: TensorDict, final_obs: TensorDict | dict, done_ids: torch.Tensor) -> None:
         """Store the next estimator observation of the current transition; call before :meth:`add_transition`.
 
-        Args:
-            obs: Observations after the step (after the reset where the episode ended), group -> [N, D].
-            final_obs: Observations before the reset, group -> [N, D]; only the rows done_ids are read.
-            done_ids: Environments whose episode ended in this step, shape [M].
+        It is that after the step, group -> [N, D], and where the episode ended, in the rows done_ids [M], that before
+        the reset, final_obs.
         """
         row = self.next_estimator[self.step]
         row.copy_(torch.cat([obs[group] for group in self.estimator_groups], dim=-1))
@@ -128,13 +127,11 @@ class HIMRolloutStorage(RolloutStorage):
             row[done_ids] = terminal.to(row.device)
 
     def mini_batches(self, num_mini_batches: int, num_epochs: int) -> Iterator[HIMBatch]:
-        """Yield shuffled minibatches; the samples are shuffled anew every epoch.
-
-        Args:
-            num_mini_batches: Minibatches per epoch; the rest of an uneven division waits for another epoch.
-            num_epochs: Passes over the rollout.
-        """
-        self._adopt_advantages()
+        """Yield minibatches, shuffled anew every epoch; the rest of an uneven division waits for another one."""
+        column = self._field("advantages")
+        if self.advantages.data_ptr() != column.data_ptr():  # PPO.compute_returns makes a tensor of its own
+            column.copy_(self.advantages)
+            self.advantages = column
         rows = self.table.view(self.num_samples, -1)
         size = self.num_samples // num_mini_batches
         for _ in range(num_epochs):
@@ -142,33 +139,17 @@ class HIMRolloutStorage(RolloutStorage):
             for start in range(0, size * num_mini_batches, size):
                 yield self._batch(rows.index_select(0, order[start : start + size]))
 
-    def _adopt_advantages(self) -> None:
-        """Bring advantages that PPO.compute_returns put into a tensor of its own back into the table."""
-        column = self._field("advantages")
-        if self.advantages.data_ptr() != column.data_ptr():
-            column.copy_(self.advantages)
-            self.advantages = column
-
     def _batch(self, rows: torch.Tensor) -> HIMBatch:
         """Name the columns of gathered rows [B, width]."""
-
-        def column(name: str) -> torch.Tensor:
-            return rows[:, self._columns[name]]
-
+        columns = {name: rows[:, where] for name, where in self._columns.items()}
+        observations = {group: columns[f"obs/{group}"] for group in self.observation_groups}
         return HIMBatch(
-            observations=TensorDict(
-                {group: column(f"obs/{group}") for group in self.observation_groups}, batch_size=[rows.shape[0]]
-            ),
-            next_estimator=column("next_estimator"),
-            actions=column("actions"),
-            values=column("values"),
-            returns=column("returns"),
-            advantages=column("advantages"),
-            old_actions_log_prob=column("actions_log_prob"),
+            observations=TensorDict(observations, batch_size=[rows.shape[0]]),
+            old_actions_log_prob=columns["actions_log_prob"],
             old_distribution_params=tuple(
-                column(f"distribution/{i}") for i in range(len(self.distribution_params or ()))
+                columns[f"distribution/{i}"] for i in range(len(self.distribution_params or ()))
             ),
-            features=column("features"),
+            **{name: columns[name] for name in SAME_NAME},
         )
 
     def _field(self, name: str) -> torch.Tensor:
