@@ -37,7 +37,8 @@ from himloco_lab.robots.policy_layout import HEIGHT, VELOCITY
 from himloco_lab.robots.urdf import load_model
 
 from .arena import Array, Push, State, decimation_of
-from .suites import Job, join, load, run_job, save
+from .suites import Job, load, run_job, save
+from .tracking import join
 
 SLICE = 8
 """Robots that a process takes at a time."""
