@@ -91,15 +91,7 @@ class Arena(Protocol):
 
 
 def decimation_of(policy_dt: float, physics_dt: float) -> int:
-    """Return how many physics steps make a step of the policy.
-
-    Args:
-        policy_dt: Step of the policy [s].
-        physics_dt: Physics step [s].
-
-    Raises:
-        ValueError: If the policy's step is no multiple of the other.
-    """
+    """Return how many physics steps [s] make a step of the policy [s], which must be a multiple of them."""
     decimation = round(policy_dt / physics_dt)
     if abs(decimation * physics_dt - policy_dt) > 1e-9:
         raise ValueError(f"a policy step of {policy_dt} s is no multiple of a physics step of {physics_dt} s")

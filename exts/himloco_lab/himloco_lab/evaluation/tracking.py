@@ -64,10 +64,10 @@ def tracking_commands(ranges: Any, count: int | None = None) -> list[Command]:
     upright = ranges.height[1]
     bounds = (ranges.lin_vel_x, ranges.lin_vel_y, ranges.ang_vel_z)
     grid: list[Command] = [(0.0, 0.0, 0.0, upright)]
-    grid += [(value, 0.0, 0.0, upright) for value in np.linspace(*ranges.lin_vel_x, 8).tolist()]
-    grid += [(0.0, value, 0.0, upright) for value in np.linspace(*ranges.lin_vel_y, 6).tolist()]
-    grid += [(0.0, 0.0, value, upright) for value in np.linspace(*ranges.ang_vel_z, 6).tolist()]
-    grid += [(0.0, 0.0, 0.0, value) for value in np.linspace(*ranges.height, 7)[:-1].tolist()]
+    grid += [(value, 0.0, 0.0, upright) for value in spread(ranges.lin_vel_x, 8)]
+    grid += [(0.0, value, 0.0, upright) for value in spread(ranges.lin_vel_y, 6)]
+    grid += [(0.0, 0.0, value, upright) for value in spread(ranges.ang_vel_z, 6)]
+    grid += [(0.0, 0.0, 0.0, value) for value in spread(ranges.height, 7)[:-1]]
     ends = [(low, 0.0, high) for low, high in bounds]
     vx, vy, yaw = ((low / 2, high / 2) for low, high in bounds)
     combined = [c for c in itertools.product(*ends) if sum(value != 0.0 for value in c) > 1]
@@ -79,6 +79,11 @@ def tracking_commands(ranges: Any, count: int | None = None) -> list[Command]:
     if not 1 <= count <= len(unique):
         raise ValueError(f"{count} commands: the grid has 1 to {len(unique)}")
     return [(vx, vy, yaw, height) for vx, vy, yaw, height in unique[:count]]
+
+
+def spread(bounds: tuple[float, float], count: int) -> list[float]:
+    """Return *count* evenly spaced numbers from the lower to the upper bound."""
+    return np.linspace(bounds[0], bounds[1], count).tolist()
 
 
 @dataclass(frozen=True)
@@ -161,7 +166,7 @@ def record(
     return Recording(dt=arena.dt, start=start, mass=arena.mass, command=commands, rest=rest, **series)
 
 
-def join[R: (Recording, TourRecording)](recordings: Sequence[R]) -> R:
+def join[R: Recording | TourRecording](recordings: Sequence[R]) -> R:
     """Return one recording of all robots; what is not of single robots (dt, start, mass, rest) must be alike."""
     first = recordings[0]
     of_robots = [name for name, value in vars(first).items() if isinstance(value, np.ndarray) and name != "rest"]
@@ -328,4 +333,4 @@ def error_bins(part: str) -> np.ndarray:
 def rounded(values: np.ndarray, digits: int = 4) -> list[Any]:
     """Return nested lists, with None for NaN: JSON has none."""
     plain = np.round(values.astype(float), digits)
-    return np.where(np.isnan(plain), None, plain).tolist()
+    return np.where(np.isnan(plain), np.array(None), plain).tolist()

@@ -106,7 +106,8 @@ def _action(env: Any, clip_actions: float | None) -> Action:
     term = acting[0]
     names = tuple(term._joint_names)
     scale, offset = (_per_joint(value, len(names)) for value in (term._scale, term._offset))
-    return Action(names, scale, offset, clip_actions, tuple(getattr(term.cfg, "delay_range", (0, 0))))
+    fewest, most = getattr(term.cfg, "delay_range", (0, 0))
+    return Action(names, scale, offset, clip_actions, (fewest, most))
 
 
 def _per_joint(value: Any, joints: int) -> float | tuple[float, ...]:
