@@ -73,7 +73,6 @@ class Arena(Protocol):
 
     def reset(self, seed: int) -> None:
         """Stand all robots up; the same seed, the same noise."""
-        ...
 
     def step(self, command: Array, arms: Array | None = None, push: Push | None = None) -> State:
         """Let the policy act once.
@@ -87,7 +86,6 @@ class Arena(Protocol):
 
     def hold(self) -> None:
         """Put all robots back into the pose that they started in, at rest; what they observed stays observed."""
-        ...
 
 
 def decimation_of(policy_dt: float, physics_dt: float) -> int:

@@ -45,11 +45,7 @@ SLICE = 8
 
 
 def with_physics_dt(manifest: Manifest, physics_dt: float | None) -> Manifest:
-    """Return the manifest with another physics step, at the same rate of the policy.
-
-    Raises:
-        ValueError: If the policy's step is no multiple of it.
-    """
+    """Return the manifest with another physics step, at the same rate of the policy; a ValueError if that cannot be."""
     if physics_dt is None:
         return manifest
     policy_dt = manifest.timing.policy_dt
@@ -231,16 +227,12 @@ def find_mujoco_policy(name: str, path: Path | None, robot: str, newest_first: b
 def measure(policy: MujocoPolicy, job: Job, kept: Path, on_robots: Callable[[int], None]) -> Any:
     """Do a job with all cores. What is done when it is interrupted is not done again.
 
-    Args:
-        policy: The policy.
-        job: What to measure.
-        kept: Folder for recordings of robots that are done; its name stands for policy and job. It is removed at the
-            end.
-        on_robots: Called with the number of robots whenever some are done.
+    Recordings of robots that are done are *kept* in a folder whose name stands for policy and job, until all are done;
+    *on_robots* is called with their number whenever there are some.
     """
     slices = [range(first, min(first + SLICE, job.num_robots)) for first in range(0, job.num_robots, SLICE)]
     kept.mkdir(parents=True, exist_ok=True)
-    left = [chosen for chosen in slices if not _file_of(chosen, kept).is_file()]
+    left = [chosen for chosen in slices if not (kept / f"{chosen.start}.npz").is_file()]
     on_robots(job.num_robots - sum(map(len, left)))
     if left:
         os.environ.setdefault("MUJOCO_GL", "disable")  # nothing is drawn, so a broken backend need not matter
@@ -252,14 +244,9 @@ def measure(policy: MujocoPolicy, job: Job, kept: Path, on_robots: Callable[[int
         with pool:
             for chosen in pool.imap_unordered(functools.partial(_measure_slice, policy, job, kept), left):
                 on_robots(len(chosen))
-    recordings = [load(_file_of(chosen, kept)) for chosen in slices]
+    recordings = [load(kept / f"{chosen.start}.npz") for chosen in slices]
     shutil.rmtree(kept)
     return join(recordings)
-
-
-def _file_of(robots: range, kept: Path) -> Path:
-    """Where the recording of some robots lies."""
-    return kept / f"{robots.start}.npz"
 
 
 def _measure_slice(policy: MujocoPolicy, job: Job, kept: Path, robots: range) -> range:
@@ -272,5 +259,5 @@ def _measure_slice(policy: MujocoPolicy, job: Job, kept: Path, robots: range) ->
         return policy.make_policy(job.seed, robot) if is_random else shared
 
     arena = MujocoArena(manifest, find_description(manifest.robot), policy_of, robots)
-    save(run_job(arena, job, robots), _file_of(robots, kept))
+    save(run_job(arena, job, robots), kept / f"{robots.start}.npz")
     return robots

@@ -67,13 +67,7 @@ class Plan:
 
 
 def make_plan(robots: Sequence[int], seed: int, num_links: int) -> Plan:
-    """Draw what each robot is put through.
-
-    Args:
-        robots: Their numbers.
-        seed: The same seed, the same plan.
-        num_links: How many links can be pushed; the first, the root, has no joint and is left alone.
-    """
+    """Draw what each robot (by its number) is put through; of the links that can be pushed, the root is left alone."""
     segment = DURATION / WAYPOINTS
     paths, times, links, forces = [], [], [], []
     for number in robots:
@@ -197,10 +191,10 @@ def run_tour(
     duration: float = DURATION,
     on_step: Callable[[], None] = lambda: None,
 ) -> TourRecording:
-    """Send the robots on their tour.
+    """Send the robots, with a physics step of :data:`PHYSICS_DT`, on their tour.
 
     Args:
-        arena: The robots, with a physics step of :data:`PHYSICS_DT`.
+        arena: The robots.
         plan: What they are put through.
         limits: Least and largest vx, vy, yaw rate that may be commanded, shape ``[2, 3]``.
         height: Commanded throughout [m].
@@ -237,12 +231,13 @@ def run_tour(
         kept["yaw_error"].append(np.abs(wrap(pose[:, 2] - target[:, 2])))
         kept["power"].append(state.power)
         kept["acceleration"].append(np.sqrt((change**2).mean(axis=1)) / arena.dt)
-    punches = {
-        "punch_time": plan.punch_time.T,
-        "punch_force": np.linalg.norm(plan.punch_force, axis=-1).T,
-        "punch_link": np.array(arena.links)[plan.punch_link].T,
-    }
-    return TourRecording(arena.dt, **{name: np.stack(values) for name, values in kept.items()}, **punches)
+    return TourRecording(
+        arena.dt,
+        **{name: np.stack(values) for name, values in kept.items()},
+        punch_time=plan.punch_time.T,
+        punch_force=np.linalg.norm(plan.punch_force, axis=-1).T,
+        punch_link=np.array(arena.links)[plan.punch_link].T,
+    )
 
 
 def summarize_tour(recording: TourRecording) -> dict[str, Any]:
@@ -255,8 +250,7 @@ def summarize_tour(recording: TourRecording) -> dict[str, Any]:
     """
     r = recording
     lived = r.alive.sum(axis=0)
-    completed = r.alive[-1]
-    found: dict[str, Any] = {"runs": len(completed), **share_with_interval("completed", completed)}
+    found: dict[str, Any] = {"runs": r.alive.shape[1], **share_with_interval("completed", r.alive[-1])}
     figures = {
         "position_error": masked_mean(r.position_error, r.alive),
         "yaw_error": np.degrees(masked_mean(r.yaw_error, r.alive)),

@@ -55,11 +55,8 @@ def tracking_commands(ranges: Any, count: int | None = None) -> list[Command]:
 
     Args:
         ranges: ``lin_vel_x``, ``lin_vel_y``, ``ang_vel_z``, ``height``, each (low, high).
-        count: How many of them; None takes :data:`MOST_COMMANDS`, or all where there are fewer, as with one
-            height for all.
-
-    Raises:
-        ValueError: If there are not so many.
+        count: How many of them; a ValueError if there are not so many. None takes :data:`MOST_COMMANDS`, or all where
+            there are fewer, as with one height for all.
     """
     upright = ranges.height[1]
     bounds = (ranges.lin_vel_x, ranges.lin_vel_y, ranges.ang_vel_z)
