@@ -268,8 +268,8 @@ def _job(args: argparse.Namespace, suite: str, env_cfg: Any) -> Job:
             )
         return replace(job, seconds=args.tour_duration, commands=np.tile(rest, (args.runs, 1)))
     if suite == "velocities":
-        kinds, _ = terrain_kinds(env_cfg)
-        trials = velocities.trials(list(kinds), args.robots, _groups(args, tuple(velocities.GROUNDS)))
+        kinds = terrain_kinds(env_cfg)
+        trials = velocities.trials(kinds, args.robots, _groups(args, tuple(velocities.GROUNDS)))
         if not kinds:
             raise CliError(f"--suite velocities: {args.task} has level ground only; name the robot's Rough task")
         commands = velocities.commands_of(trials, upright, args.seed)
@@ -280,12 +280,13 @@ def _job(args: argparse.Namespace, suite: str, env_cfg: Any) -> Job:
 
 def _conditions(args: argparse.Namespace, env_cfg: Any) -> tuple[Condition, ...]:
     """Return the difficulties that were asked for, each as often as there are robots for it."""
+    from himloco_lab.deployment.terrain import LEVELS
     from himloco_lab.evaluation.env_arena import terrain_kinds
     from himloco_lab.evaluation.robustness import GROUPS, conditions
 
     low, high = getattr(env_cfg.actions.joint_pos, "delay_range", (0, 0))
-    kinds, levels = terrain_kinds(env_cfg)
-    found = conditions(range(low, high + 1), hasattr(env_cfg.commands, "upper_body"), kinds, levels)
+    has_arms = hasattr(env_cfg.commands, "upper_body")
+    found = conditions(range(low, high + 1), has_arms, terrain_kinds(env_cfg), LEVELS)
     groups = _groups(args, GROUPS)
     for group in groups:
         if group in (args.groups or ()) and group not in {one.group for one in found}:

@@ -87,15 +87,10 @@ def make_nominal(env_cfg: Any, seconds: float, physics_dt: float | None = None) 
         env_cfg.sim.dt, env_cfg.decimation, env_cfg.sim.render_interval = physics_dt, decimation, decimation
 
 
-def terrain_kinds(env_cfg: Any) -> tuple[dict[str, list[int]], int]:
-    """Return the kinds of ground with their columns as :func:`spread_terrain` lays them out, and the number of rows.
-
-    Flat ground has no kinds.
-    """
+def terrain_kinds(env_cfg: Any) -> list[str]:
+    """Return the kinds of ground, in the order of the columns of :func:`spread_terrain`; flat ground has none."""
     generator = env_cfg.scene.terrain.terrain_generator
-    if generator is None or not generator.curriculum:
-        return {}, 0
-    return {kind: [column] for column, kind in enumerate(generator.sub_terrains)}, LEVELS
+    return list(generator.sub_terrains) if generator is not None and generator.curriculum else []
 
 
 def spread_terrain(env_cfg: Any, columns: int = 1, exact: bool = False, kinds: Collection[str] | None = None) -> None:

@@ -54,13 +54,13 @@ class Condition:
     """Column of the terrain, where that is the difficulty."""
 
 
-def conditions(delays: Sequence[int], has_arms: bool, terrain: dict[str, list[int]], levels: int) -> list[Condition]:
+def conditions(delays: Sequence[int], has_arms: bool, terrain: Sequence[str], levels: int) -> list[Condition]:
     """Return all difficulties that a task knows.
 
     Args:
         delays: Physics steps by which its actions may act late.
         has_arms: Whether it has joints that do not belong to the policy.
-        terrain: Kind of terrain -> its columns; empty on flat ground.
+        terrain: Kinds of ground, one for each column; none on flat ground.
         levels: Rows of the terrain.
     """
     found = [Condition("impulse", kind, size) for kind in DIRECTIONS for size in IMPULSES]
@@ -68,8 +68,8 @@ def conditions(delays: Sequence[int], has_arms: bool, terrain: dict[str, list[in
     found += [Condition("friction", "", size) for size in FRICTIONS]
     found += [Condition("delay", "", float(size)) for size in delays]
     found += [Condition("arms", "", size) for size in ARM_RATIOS if has_arms]
-    for kind, columns in terrain.items():
-        found += [Condition("terrain", kind, float(level), columns[0]) for level in range(levels)]
+    for column, kind in enumerate(terrain):
+        found += [Condition("terrain", kind, float(level), column) for level in range(levels)]
     return found
 
 

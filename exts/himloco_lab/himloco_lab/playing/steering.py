@@ -22,8 +22,6 @@ from typing import Any
 
 from himloco_lab.robots.policy_layout import HEIGHT, VX, VY, YAW_RATE
 
-REQUESTS = ("push", "reset", "terrain")
-"""What can be asked for once: a push, a new episode, the next kind of ground."""
 MOVES = {
     "\x1b[A": (VX, 1),
     "\x1b[B": (VX, -1),
@@ -36,7 +34,7 @@ MOVES = {
 }
 """Key -> part of the command, direction. The first four are the arrow keys: up, down, left, right."""
 REQUEST_KEYS = {"p": "push", "r": "reset", "t": "terrain"}
-"""Key -> request."""
+"""Key -> what can be asked for once: a push, a new episode, the next kind of ground."""
 KEY_HELP = (
     "arrows: forward, back, left, right; z x: turn; u j: higher, lower; l: stand; p: push; r: reset; t: next terrain"
 )
@@ -68,7 +66,7 @@ class Steering:
     command: list[float] = field(init=False)
     """vx, vy [m/s], yaw rate [rad/s], base height [m]; standing at first."""
     requests: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
-    """Of :data:`REQUESTS`, not carried out yet."""
+    """Of :data:`REQUEST_KEYS`, not carried out yet."""
 
     def __post_init__(self) -> None:
         self.command = [axis.rest for axis in self.axes]
@@ -88,7 +86,7 @@ class Steering:
             self.command[index] = axis.rest
 
     def ask(self, request: str) -> None:
-        """Ask for one of :data:`REQUESTS`."""
+        """Ask for one of :data:`REQUEST_KEYS`' values."""
         self.requests.put(request)
 
 
