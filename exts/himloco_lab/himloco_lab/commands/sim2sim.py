@@ -214,13 +214,9 @@ def _real_time(window: Any, dt: float) -> Callable[[MujocoRobot], bool]:
 
 def _print_report(args: argparse.Namespace, command: np.ndarray, report: Report) -> None:
     vx, vy, wz, height = command
+    velocity = f"{report.mean_vx:.3f}, {report.mean_vy:.3f} m/s"
     rows = [
-        (
-            "velocity x, y",
-            f"{report.mean_vx:.3f}, {report.mean_vy:.3f} m/s",
-            f"{vx:.3f}, {vy:.3f}",
-            report.error_vel_xy,
-        ),
+        ("velocity x, y", velocity, f"{vx:.3f}, {vy:.3f}", report.error_vel_xy),
         ("yaw rate", f"{report.mean_wz:.3f} rad/s", f"{wz:.3f}", report.error_wz),
         ("height", f"{report.mean_height:.3f} m", f"{height:.3f}", report.error_height),
     ]

@@ -214,7 +214,8 @@ def per_robot(recording: Recording) -> dict[str, np.ndarray]:
         for index, part in enumerate(COMMAND_PARTS)
     }
     figures["response_time"], figures["overshoot"] = step_response(r)
-    figures["foot_slip"] = masked_mean(r.slip, r.alive & under[:, None] & ~np.isnan(r.slip))
+    slip = r.slip
+    figures["foot_slip"] = masked_mean(slip, r.alive & under[:, None] & ~np.isnan(slip))
     figures["power"] = masked_mean(r.power, r.alive & under[:, None])
     speed = masked_mean(np.linalg.norm(r.measured[..., VELOCITY_XY], axis=-1), r.alive & settled[:, None])
     power = masked_mean(r.power, r.alive & settled[:, None])
