@@ -211,14 +211,11 @@ def run_tour(
         arena.hold()
         on_step()
     state, pose = None, np.zeros((arena.num_robots, 3))
-    kept: dict[str, list[Array]] = {
-        name: [] for name in ("alive", "position_error", "yaw_error", "power", "acceleration")
-    }
+    kept: list[dict[str, Array]] = []
     for step in range(round(duration / arena.dt)):
         on_step()
         if state is not None and state.fallen.all():  # nothing after a fall counts: there is nothing left to simulate
-            for values in kept.values():
-                values.append(np.zeros_like(values[-1]))
+            kept.append({name: np.zeros_like(values) for name, values in kept[-1].items()})
             continue
         target, rate = reference(plan, step * arena.dt)
         command[:, VELOCITY] = follow(pose, target, rate, *limits)
@@ -226,14 +223,18 @@ def run_tour(
         pose = state.pose
         change = state.joint_vel - (state if before is None else before).joint_vel
         target, _ = reference(plan, (step + 1) * arena.dt)
-        kept["alive"].append(~state.fallen)
-        kept["position_error"].append(np.linalg.norm(pose[:, :2] - target[:, :2], axis=1))
-        kept["yaw_error"].append(np.abs(wrap(pose[:, 2] - target[:, 2])))
-        kept["power"].append(state.power)
-        kept["acceleration"].append(np.sqrt((change**2).mean(axis=1)) / arena.dt)
+        kept.append(
+            {
+                "alive": ~state.fallen,
+                "position_error": np.linalg.norm(pose[:, :2] - target[:, :2], axis=1),
+                "yaw_error": np.abs(wrap(pose[:, 2] - target[:, 2])),
+                "power": state.power,
+                "acceleration": np.sqrt((change**2).mean(axis=1)) / arena.dt,
+            }
+        )
     return TourRecording(
         arena.dt,
-        **{name: np.stack(values) for name, values in kept.items()},
+        **{name: np.stack([one[name] for one in kept]) for name in kept[0]},
         punch_time=plan.punch_time.T,
         punch_force=np.linalg.norm(plan.punch_force, axis=-1).T,
         punch_link=np.array(arena.links)[plan.punch_link].T,

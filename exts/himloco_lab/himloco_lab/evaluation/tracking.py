@@ -148,18 +148,15 @@ def record(
         on_step: Called after every step, for a progress bar.
     """
     start, end = round(STANDING / arena.dt), round((STANDING + seconds) / arena.dt)
-    kept: dict[str, list[np.ndarray]] = {name: [] for name in ("measured", "alive", *_KEPT)}
+    kept: list[dict[str, np.ndarray]] = []
     standing = np.tile(rest, (arena.num_robots, 1))
     arena.reset(seed)
     after_reset()
     for step in range(end):
         state = arena.step(standing if step < start else commands, arms(step), push(step))
-        kept["measured"].append(state.motion)
-        kept["alive"].append(~state.fallen)
-        for name in _KEPT:
-            kept[name].append(getattr(state, name))
+        kept.append({name: getattr(state, name) for name in _KEPT} | {"measured": state.motion, "alive": ~state.fallen})
         on_step()
-    series = {name: np.stack(values) for name, values in kept.items()}
+    series = {name: np.stack([one[name] for one in kept]) for name in kept[0]}
     return Recording(dt=arena.dt, start=start, mass=arena.mass, command=commands, rest=rest, **series)
 
 
