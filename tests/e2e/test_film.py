@@ -205,9 +205,9 @@ def test_names_and_length_are_isaac_labs(tmp_path: Path, monkeypatch: pytest.Mon
 
     def plan(checkpoint: str | None, length: int | None) -> tuple[str, int]:
         args = argparse.Namespace(video=True, video_length=length, video_interval=None, visualizer=None)
-        planned = play.plan_film(args, tmp_path, tmp_path / checkpoint if checkpoint else None)
-        assert not args.video and planned.path.parent == folder
-        return planned.path.name, planned.steps
+        path, steps = play.plan_film(args, tmp_path, tmp_path / checkpoint if checkpoint else None)
+        assert not args.video and path.parent == folder
+        return path.name, steps
 
     assert plan(None, 30) == ("clip_0008.mp4", 30)
     assert plan("model_500.pt", None) == ("clip_model_500_0021.mp4", 200)

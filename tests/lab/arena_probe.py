@@ -115,14 +115,14 @@ def arms(arena: Any, script: Script) -> dict[str, Any]:
 
 def changes(arena: Any, script: Script) -> dict[str, Any]:
     """Load the first half of the robots and make it slide; let all slip over the ground for a tenth of a second."""
-    from himloco_lab.evaluation.env_arena import Changes, apply
+    from himloco_lab.evaluation.env_arena import apply
 
     arena.reset(4)
     env = arena.env
     robot = env.scene["robot"]
     mass = robot.data.body_mass.torch.sum(dim=1)
     half = np.arange(NUM_ENVS) < NUM_ENVS // 2
-    apply(env, Changes(payload=np.where(half, 5.0, 0.0), friction=np.where(half, 0.1, 1.0)), "torso_link")
+    apply(env, "torso_link", payload=np.where(half, 5.0, 0.0), friction=np.where(half, 0.1, 1.0))
     for _ in range(10):
         arena.step(standing())
     velocity = torch.zeros(NUM_ENVS, 6)
@@ -137,10 +137,10 @@ def changes(arena: Any, script: Script) -> dict[str, Any]:
 
 def delay(arena: Any, script: Script) -> dict[str, Any]:
     """Move the legs, with a delay that differs between the robots."""
-    from himloco_lab.evaluation.env_arena import Changes, apply
+    from himloco_lab.evaluation.env_arena import apply
 
     arena.reset(5)
-    apply(arena.env, Changes(delay=np.arange(NUM_ENVS) % 4), "torso_link")
+    apply(arena.env, "torso_link", delay=np.arange(NUM_ENVS) % 4)
     before = arena.env.scene["robot"].data.joint_pos.torch.clone()
     script.action = 1.0
     arena.step(standing())

@@ -220,10 +220,10 @@ def test_an_impulse_is_force_times_time_in_its_direction() -> None:
 
 
 def test_difficulties_are_those_that_the_task_has() -> None:
-    flat = conditions(range(4), has_arms=False, terrain={}, levels=0)
+    flat = conditions(range(4), has_arms=False, terrain=(), levels=0)
     assert {one.group for one in flat} == {"impulse", "payload", "friction", "delay"}
     assert [one.size for one in flat if one.group == "delay"] == [0.0, 1.0, 2.0, 3.0]
-    rough = conditions([0], has_arms=True, terrain={"stairs": [0], "slope": [1]}, levels=3)
+    rough = conditions([0], has_arms=True, terrain=("stairs", "slope"), levels=3)
     assert [(one.kind, one.size, one.column) for one in rough if one.group == "terrain"] == [
         *(("stairs", level, 0) for level in range(3)),
         *(("slope", level, 1) for level in range(3)),

@@ -122,7 +122,7 @@ def test_what_was_done_before_is_read_and_only_the_rest_is_measured(
     kept, again = tmp_path / "kept", tmp_path / "again"
     for folder, first in ((kept, 2), (again, 4)):
         folder.mkdir()
-        mujoco_arena._Worker(zero, job, folder)(range(first, first + 2))
+        mujoco_arena._measure_slice(zero, job, folder, range(first, first + 2))
     marked = load(kept / "2.npz")
     assert isinstance(marked, Recording)
     marked.power[:] = 1234.5  # as nobody would measure it

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from isaaclab_rl.entrypoints.common import apply_env_overrides, set_hydra_args
 from rich.progress import Progress
 
+from himloco_lab.commands.export import output_folder
 from himloco_lab.deployment.manifest import ManifestError, digest
 from himloco_lab.errors import FAILURE, INTERRUPTED, CliError, run_command, suggestion
 from himloco_lab.runs.checkpoints import find_checkpoint, log_root, recorded_agent
@@ -101,9 +102,15 @@ def _evaluate(argv: list[str]) -> None:
     if only is None:
         _check_checkpoints(sources, engines[0], args.task)
     units = _units(args, overrides, engines, sources)
-    folder = _folder(args)
+    folder = output_folder(args.output_dir, Path("logs/evaluations").absolute() / args.task)
     path = folder / "results.json"
-    pending = [unit for unit in units if not _is_measured(path, unit, report=only is None)]
+    known = _earlier(path)
+    pending = []
+    for unit in units:
+        if known.get(unit.key, {}).get("settings") != unit.settings:
+            pending.append(unit)
+        elif only is None:
+            print(f"[INFO] {unit.key}: measured before, in {path}")
     try:
         if only is None and len(pending) > 1:
             _share_out(pending)
@@ -117,14 +124,6 @@ def _evaluate(argv: list[str]) -> None:
         raise SystemExit(INTERRUPTED) from None
     if only is None:
         _report(args, units, path)
-
-
-def _is_measured(path: Path, unit: Unit, report: bool) -> bool:
-    """Whether an earlier evaluation, with the same settings, has left this unit's results."""
-    known = _earlier(path).get(unit.key, {}).get("settings") == unit.settings
-    if known and report:
-        print(f"[INFO] {unit.key}: measured before, in {path}")
-    return known
 
 
 def _earlier(path: Path) -> dict[str, dict]:
@@ -172,23 +171,13 @@ def _report(args: argparse.Namespace, units: list[Unit], path: Path) -> None:
     print(f"[INFO] Wrote results.json, report.md and report.html to {path.parent}")
 
 
-def _folder(args: argparse.Namespace) -> Path:
-    folder = Path(args.output_dir).absolute() if args.output_dir else Path("logs/evaluations").absolute() / args.task
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CliError(f"cannot write to {folder}: {error.strerror}; choose --output_dir", FAILURE) from None
-    return folder
-
-
 def _engines(args: argparse.Namespace, overrides: list[str]) -> list[Engine]:
     """Resolve the task's configuration for every engine; refuse one that cannot run here, or is named twice."""
-    chosen = args.engine or [None]
     given = next((token for token in overrides if token.startswith("physics=")), None)
     if args.engine and given:
         raise CliError(f"{given} and --engine {' '.join(args.engine)} both choose engines: leave one of them out")
     engines: list[Engine] = []
-    for name in chosen:
+    for name in args.engine or [None]:
         extra = [] if name in (None, MUJOCO) else [f"physics={name}"]
         env_cfg, agent_cfg = resolve_configs(args.task, args.agent, [*overrides, *extra], play_mode=True)
         apply_env_overrides(args, env_cfg, apply_device=False)
@@ -200,8 +189,7 @@ def _engines(args: argparse.Namespace, overrides: list[str]) -> list[Engine]:
             physics = type(env_cfg.sim.physics).__name__
             name = ENGINE_NAMES.get(physics, physics)
         engines.append(Engine(str(name), env_cfg, agent_cfg, (*overrides, *extra)))
-    twice = _find_twice([engine.name for engine in engines])
-    if twice is not None:
+    if twice := _find_twice([engine.name for engine in engines]):
         raise CliError(f"--engine {' '.join(args.engine)}: names {twice} twice")
     return engines
 
@@ -218,8 +206,7 @@ def _sources(args: argparse.Namespace, agent_cfg: Any) -> list[Source]:
         label = name if path is None else f"{path.absolute().parent.name}/{path.name}"
         sources.append(Source(label, path, is_checkpoint=False))
     check_history(args.history, any(source.path and not source.is_checkpoint for source in sources))
-    twice = _find_twice([source.name for source in sources])
-    if twice is not None:
+    if twice := _find_twice([source.name for source in sources]):
         raise CliError(f"two policies are called {twice}: rename a folder, or evaluate them one after the other")
     return sources
 
@@ -235,12 +222,11 @@ def _units(args: argparse.Namespace, overrides: list[str], engines: list[Engine]
     """List everything that is to be measured, suite after suite; refuse a suite that an engine does not have."""
     units: list[Unit] = []
     for suite in dict.fromkeys(args.suite):
-        for engine in engines:
-            if suite in ("robustness", "velocities") and engine.name == MUJOCO:
-                raise CliError(
-                    f"the {suite} suite runs in Isaac Lab's engines only: leave mujoco out of --engine, or choose"
-                    " --suite tracking tour"
-                )
+        if suite in ("robustness", "velocities") and any(engine.name == MUJOCO for engine in engines):
+            raise CliError(
+                f"the {suite} suite runs in Isaac Lab's engines only: leave mujoco out of --engine, or choose"
+                " --suite tracking tour"
+            )
         for source in sources:
             for engine in engines:
                 job = _job(args, suite, engine.env_cfg)
@@ -282,8 +268,8 @@ def _job(args: argparse.Namespace, suite: str, env_cfg: Any) -> Job:
             )
         return replace(job, seconds=args.tour_duration, commands=np.tile(rest, (args.runs, 1)))
     if suite == "velocities":
-        kinds, _ = terrain_kinds(env_cfg)
-        trials = velocities.trials(list(kinds), args.robots, _groups(args, tuple(velocities.GROUNDS)))
+        kinds = terrain_kinds(env_cfg)
+        trials = velocities.trials(kinds, args.robots, _groups(args, tuple(velocities.GROUNDS)))
         if not kinds:
             raise CliError(f"--suite velocities: {args.task} has level ground only; name the robot's Rough task")
         commands = velocities.commands_of(trials, upright, args.seed)
@@ -294,12 +280,13 @@ def _job(args: argparse.Namespace, suite: str, env_cfg: Any) -> Job:
 
 def _conditions(args: argparse.Namespace, env_cfg: Any) -> tuple[Condition, ...]:
     """Return the difficulties that were asked for, each as often as there are robots for it."""
+    from himloco_lab.deployment.terrain import LEVELS
     from himloco_lab.evaluation.env_arena import terrain_kinds
     from himloco_lab.evaluation.robustness import GROUPS, conditions
 
     low, high = getattr(env_cfg.actions.joint_pos, "delay_range", (0, 0))
-    kinds, levels = terrain_kinds(env_cfg)
-    found = conditions(range(low, high + 1), hasattr(env_cfg.commands, "upper_body"), kinds, levels)
+    has_arms = hasattr(env_cfg.commands, "upper_body")
+    found = conditions(range(low, high + 1), has_arms, terrain_kinds(env_cfg), LEVELS)
     groups = _groups(args, GROUPS)
     for group in groups:
         if group in (args.groups or ()) and group not in {one.group for one in found}:
@@ -317,8 +304,7 @@ def _groups(args: argparse.Namespace, own: tuple[str, ...]) -> tuple[str, ...]:
     for group in args.groups or ():
         if group not in asked:
             raise CliError(f"--groups {group}: {suggestion(group, asked)}")
-    mine = tuple(group for group in own if group in (args.groups or own))
-    return mine or own
+    return tuple(group for group in own if group in (args.groups or ())) or own
 
 
 def _settings(args: argparse.Namespace, overrides: list[str], job: Job, source: Source) -> dict[str, Any]:
@@ -343,16 +329,15 @@ def _measure(args: argparse.Namespace, unit: Unit, path: Path) -> None:
     """Measure, and add what was found to the results."""
     from himloco_lab.evaluation.results import outcome, write_json
 
-    suite = unit.job.suite
+    suite, engine = unit.job.suite, unit.engine.name
     with Progress(disable=not sys.stdout.isatty()) as bar:
-        is_mujoco = unit.engine.name == MUJOCO
-        found = _measure_in_mujoco(args, unit, path.parent, bar) if is_mujoco else _measure_in_env(args, unit, bar)
-    entry = {"suite": suite, "policy": unit.source.name, "engine": unit.engine.name, "settings": unit.settings}
+        found = (_measure_in_mujoco if engine == MUJOCO else _measure_in_env)(args, unit, path.parent, bar)
+    entry = {"suite": suite, "policy": unit.source.name, "engine": engine, "settings": unit.settings}
     write_json({**_earlier(path), unit.key: {**entry, **found}}, path)
     print(f"[INFO] {unit.key}: {outcome(suite, found)}")
 
 
-def _measure_in_env(args: argparse.Namespace, unit: Unit, bar: Progress) -> dict[str, Any]:
+def _measure_in_env(args: argparse.Namespace, unit: Unit, _: Path, bar: Progress) -> dict[str, Any]:
     """Build the task under nominal conditions, do the job with all robots at once, and return what was found."""
     from himloco_lab.evaluation.suites import measure_in_env, prepare_env
 
@@ -408,11 +393,10 @@ def _kept(unit: Unit, folder: Path) -> Path:
 def _exported(args: argparse.Namespace, source: Source, folder: Path) -> Path:
     """Return the ONNX file of a checkpoint, made now or by an earlier evaluation."""
     assert source.path is not None, "A checkpoint has a file."
-    place = folder / "exported" / digest(source.path)[:12]
-    path = place / "policy.onnx"
+    path = folder / "exported" / digest(source.path)[:12] / "policy.onnx"
     if not path.is_file():
         flags = ["--task", args.task, "--agent", args.agent, "--checkpoint", str(source.path), "--device", "cpu"]
-        command = [sys.executable, "-c", _EXPORT, *flags, "--output_dir", str(place)]
+        command = [sys.executable, "-c", _EXPORT, *flags, "--output_dir", str(path.parent)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             said = [line for line in done.stderr.splitlines() if line.startswith("error:")]

@@ -51,11 +51,7 @@ def _export(argv: list[str]) -> None:
     check_configs(env_cfg, agent_cfg)
     check_launch(env_cfg, args)
     check_policy(checkpoint, args.task, env_cfg, agent_cfg, recorded)
-    folder = Path(args.output_dir).absolute() if args.output_dir else checkpoint.parent / "exported"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CliError(f"cannot write to {folder}: {error.strerror}; choose --output_dir", FAILURE) from None
+    folder = output_folder(args.output_dir, checkpoint.parent / "exported")
 
     from isaaclab.app import launch_simulation
 
@@ -65,14 +61,27 @@ def _export(argv: list[str]) -> None:
         _write_and_check(runner, args.task, checkpoint, folder)
 
 
+def output_folder(named: str | None, default: Path) -> Path:
+    """Make the folder that ``--output_dir`` names, or the default one."""
+    folder = Path(named).absolute() if named else default
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CliError(f"cannot write to {folder}: {error.strerror}; choose --output_dir", FAILURE) from None
+    return folder
+
+
 def _write_and_check(runner: HIMOnPolicyRunner, task: str, checkpoint: Path, folder: Path) -> None:
     """Write the files, run them, and say how far they are from the model."""
+    import torch
+
     from himloco_lab.exporting.describe import describe_policy
     from himloco_lab.exporting.files import compare_files, write_files
 
     actor = cast("HIMActor", runner.alg.get_policy()).eval()
     env = cast("RslRlVecEnvWrapper", runner.env).unwrapped
-    source = {**_source(checkpoint), "iteration": _iteration(checkpoint)}
+    iteration = int(torch.load(checkpoint, weights_only=True, map_location="cpu").get("iter", -1))
+    source = {**_source(checkpoint), "iteration": iteration}
     clip_actions = getattr(runner.env, "clip_actions", None)
     try:
         manifest = describe_policy(env, list(actor.obs_groups), clip_actions, task, source)
@@ -93,14 +102,13 @@ def _check_difference(found: dict[str, float], count: int, folder: Path) -> None
             f"[INFO] {name}: largest difference {found[f'{kind}_difference']:.1e} over"
             f" {count} observations, {found[f'{kind}_ms']:.3f} ms per step on one core"
         )
-    too_far = [found[f"{kind}_difference"] for kind in ("onnx", "torchscript")]
-    too_far = [difference for difference in too_far if not difference <= TOLERANCE]  # NaN is
-    if too_far:
-        raise CliError(
-            f"the exported files differ from the model by {too_far[0]:.1e}, more than {TOLERANCE:.0e}; do not use them:"
-            f" {folder}",
-            FAILURE,
-        )
+    for difference in (found["onnx_difference"], found["torchscript_difference"]):
+        if not difference <= TOLERANCE:  # NaN is not
+            raise CliError(
+                f"the exported files differ from the model by {difference:.1e}, more than {TOLERANCE:.0e}; do not use"
+                f" them: {folder}",
+                FAILURE,
+            )
 
 
 def _observations(runner: HIMOnPolicyRunner, actor: HIMActor) -> torch.Tensor:
@@ -114,12 +122,6 @@ def _observations(runner: HIMOnPolicyRunner, actor: HIMActor) -> torch.Tensor:
             seen.append(torch.cat([obs[group] for group in actor.obs_groups], dim=-1))
             obs = runner.env.step(actor(obs))[0].to(runner.device)
     return torch.cat(seen)
-
-
-def _iteration(checkpoint: Path) -> int:
-    import torch
-
-    return int(torch.load(checkpoint, weights_only=True, map_location="cpu").get("iter", -1))
 
 
 def _source(checkpoint: Path) -> dict[str, Any]:
@@ -137,10 +139,8 @@ def _source(checkpoint: Path) -> dict[str, Any]:
 
 def _git(*command: str) -> str:
     """What git says about the checkout this package lies in; nothing where there is none."""
+    git = ["git", "-C", str(Path(__file__).parent), *command]
     try:
-        done = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), *command], capture_output=True, text=True, timeout=10, check=True
-        )
+        return subprocess.check_output(git, stderr=subprocess.DEVNULL, text=True, timeout=10).strip()
     except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout.strip()

@@ -14,7 +14,6 @@ import re
 import socket
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -62,7 +61,9 @@ def _play(argv: list[str]) -> None:
     env_cfg, agent_cfg = resolve_configs(args.task, args.agent, overrides, play_mode=not args.train_env_cfg)
     apply_env_overrides(args, env_cfg, apply_device=False)
     apply_device(args, overrides, env_cfg, agent_cfg)
-    _choose_num_envs(args, overrides, env_cfg)
+    if args.num_envs is None and not any(token.startswith("env.scene.num_envs=") for token in overrides):
+        env_cfg.scene.num_envs = 1  # to look at
+    check_num_envs(env_cfg.scene.num_envs, env_cfg.sim.device)
     if not args.train_env_cfg:
         _drop_rewards(env_cfg)
     check_configs(env_cfg, agent_cfg)
@@ -71,15 +72,18 @@ def _play(argv: list[str]) -> None:
     if not filmed:
         check_video(env_cfg, args)
     env_cfg.seed = agent_cfg.seed = SEED if args.seed is None else args.seed
-    checkpoint, recorded = _find_checkpoint(args, agent_cfg)
-    if checkpoint is not None:
+    checkpoint, recorded = None, {}
+    if args.policy is None:
+        root = log_root(agent_cfg.experiment_name)
+        checkpoint = find_checkpoint(args.checkpoint or "latest", root, task=args.task, agent_entry=args.agent)
+        recorded = recorded_agent(checkpoint)
         check_policy(checkpoint, args.task, env_cfg, agent_cfg, recorded)
     check_display(args)
     _add_viewer(args, env_cfg)
     set_hydra_args(overrides)
 
     folder = checkpoint.parent if checkpoint else log_root("play") / normalize_task_name(args.task)
-    plan = plan_film(args, folder, checkpoint) if filmed else None
+    film_path, film_steps = plan_film(args, folder, checkpoint) if filmed else (None, None)
     pre_launch_video_config(env_cfg, args)
     check_launch(env_cfg, args)
     apply_video_recording(env_cfg, str(folder), args, subdir="play", checkpoint_path=str(checkpoint or ""))
@@ -94,8 +98,8 @@ def _play(argv: list[str]) -> None:
 
         from himloco_lab.playing.session import PlaySession
 
-        film = None if plan is None else open_film(vec_env.unwrapped, plan, cleanup)
-        limits = (args.max_steps, video_playback_steps(args, env_cfg), plan and plan.steps)
+        film = None if film_path is None else open_film(vec_env.unwrapped, film_path, cleanup)
+        limits = (args.max_steps, video_playback_steps(args, env_cfg), film_steps)
         print(f"[INFO] Playing {checkpoint or args.policy} on {args.task}, Ctrl-C ends it")
         has_window = "kit" in (args.visualizer or []) and not args.headless
         session = PlaySession(vec_env, policy, ranges, args.command, film, has_window)
@@ -104,19 +108,8 @@ def _play(argv: list[str]) -> None:
             print(session.run(max_steps, real_time=args.real_time or bool(args.visualizer)))
 
 
-def _choose_num_envs(args: argparse.Namespace, overrides: list[str], env_cfg: Any) -> None:
-    """One robot to look at, unless the user wants more."""
-    if args.num_envs is None and not any(token.startswith("env.scene.num_envs=") for token in overrides):
-        env_cfg.scene.num_envs = 1
-    check_num_envs(env_cfg.scene.num_envs, env_cfg.sim.device)
-
-
 def check_command(args: argparse.Namespace, ranges: Any) -> None:
-    """Refuse commands of other than three or four numbers, and a height where the task has one for all.
-
-    Raises:
-        CliError: If it is one of these.
-    """
+    """Refuse commands of other than three or four numbers, and a height where the task has one for all."""
     asked = args.command
     if asked is None:
         return
@@ -135,16 +128,6 @@ def _drop_rewards(env_cfg: Any) -> None:
     for name in vars(env_cfg.rewards):
         if name not in followed:
             setattr(env_cfg.rewards, name, None)
-
-
-def _find_checkpoint(args: argparse.Namespace, agent_cfg: Any) -> tuple[Path | None, dict[str, Any]]:
-    """Return the checkpoint to play and what its run recorded; none for ``--policy``."""
-    if args.policy is not None:
-        policy_file(args.policy)
-        return None, {}
-    root = log_root(agent_cfg.experiment_name)
-    checkpoint = find_checkpoint(args.checkpoint or "latest", root, task=args.task, agent_entry=args.agent)
-    return checkpoint, recorded_agent(checkpoint)
 
 
 def _add_viewer(args: argparse.Namespace, env_cfg: Any) -> None:
@@ -167,29 +150,22 @@ def _add_viewer(args: argparse.Namespace, env_cfg: Any) -> None:
     env_cfg.sim.visualizer_cfgs = [*others, viewer]
 
 
-@dataclass(frozen=True)
-class FilmPlan:
-    """A film to be."""
-
-    path: Path
-    """The file; its folder exists and can be written to."""
-    steps: int
-    """Length in policy steps."""
-
-
 def needs_mujoco_film(env_cfg: Any, args: argparse.Namespace) -> bool:
     """Return whether ``--video`` is to be drawn by MuJoCo: nothing that Isaac Lab takes pictures of is there."""
     pictured = set(args.visualizer or ()) - set(WITHOUT_PICTURES)
     return args.video and not pictured and not env_cfg.video_recorders and not KitLauncher.is_available()
 
 
-def plan_film(args: argparse.Namespace, folder: Path, checkpoint: Path | None) -> FilmPlan:
-    """Settle file, length and way of drawing as Isaac Lab would, and take ``--video`` off Isaac Lab's hands.
+def plan_film(args: argparse.Namespace, folder: Path, checkpoint: Path | None) -> tuple[Path, int]:
+    """Settle file and way of drawing as Isaac Lab would, and take ``--video`` off Isaac Lab's hands.
 
     Args:
         args: The flags, changed.
         folder: Of the run; the film goes below it.
         checkpoint: What is played, for the film's name.
+
+    Returns:
+        The file, whose folder exists and can be written to, and the film's length in policy steps.
 
     Raises:
         CliError: If nothing can be drawn, encoded or written.
@@ -216,24 +192,22 @@ def plan_film(args: argparse.Namespace, folder: Path, checkpoint: Path | None) -
     with video_errors_end_the_command():
         os.environ["MUJOCO_GL"] = choose_backend()
     args.video = False
-    return FilmPlan(_next_name(target, settings.output_filename_prefix), steps)
+    # Isaac Lab's name for the next film of a folder
+    prefix = settings.output_filename_prefix
+    names = (re.fullmatch(rf"{re.escape(prefix)}_(\d+)\.mp4", path.name) for path in target.iterdir())
+    number = max((int(name[1]) for name in names if name), default=-1) + 1
+    return target / f"{prefix}_{number:04d}.mp4", steps
 
 
-def open_film(env: Any, plan: FilmPlan, cleanup: contextlib.ExitStack) -> EnvFilm:
-    """Open the film that was planned; *cleanup* closes it and says where it is.
-
-    Args:
-        env: The task, unwrapped.
-        plan: From :func:`plan_film`.
-        cleanup: Closes the film.
-    """
+def open_film(env: Any, path: Path, cleanup: contextlib.ExitStack) -> EnvFilm:
+    """Open a film of a task (unwrapped); *cleanup* closes it and says where it is."""
     from himloco_lab.playing.film import EnvFilm  # not earlier: MuJoCo reads MUJOCO_GL when it is imported
 
-    film = EnvFilm(env, plan.path)
+    film = EnvFilm(env, path)
 
     def close() -> None:
         if pictures := film.close():
-            print(f"[INFO] {plan.path} holds {pictures} pictures")
+            print(f"[INFO] {path} holds {pictures} pictures")
 
     cleanup.callback(close)
     return film
@@ -241,18 +215,8 @@ def open_film(env: Any, plan: FilmPlan, cleanup: contextlib.ExitStack) -> EnvFil
 
 @contextlib.contextmanager
 def video_errors_end_the_command() -> Iterator[None]:
-    """Report in one line why there is no film.
-
-    Raises:
-        CliError: In place of a :class:`VideoError`.
-    """
+    """Report in one line why there is no film: raise a :class:`.CliError` in place of a :class:`VideoError`."""
     try:
         yield
     except VideoError as error:
         raise CliError(f"--video: {error}", FAILURE) from error
-
-
-def _next_name(folder: Path, prefix: str) -> Path:
-    """Return Isaac Lab's name for the next film of a folder."""
-    names = (re.fullmatch(rf"{re.escape(prefix)}_(\d+)\.mp4", path.name) for path in folder.iterdir())
-    return folder / f"{prefix}_{max((int(name[1]) for name in names if name), default=-1) + 1:04d}.mp4"

@@ -30,7 +30,7 @@ from himloco_lab.deployment.terrain import KINDS, LEVELS, make_ground
 from himloco_lab.deployment.video import Film, VideoError, check_encoder, choose_backend
 from himloco_lab.errors import FAILURE, CliError, Parser, run_command
 from himloco_lab.robots import DEFAULT_ROBOT
-from himloco_lab.robots.description import RobotDescription, find_description
+from himloco_lab.robots.description import find_description
 from himloco_lab.robots.mjcf_builder import HeightField
 from himloco_lab.robots.policy_layout import HEIGHT
 
@@ -75,7 +75,13 @@ def _run(argv: list[str]) -> None:
     args = _parser().parse_args(argv)
     _check(args)
     if args.viewer:
-        _check_display()
+        import glfw
+
+        glfw.ERROR_REPORTING = False  # without a display GLFW only warns, and the viewer's thread never comes up
+        if not glfw.init():
+            raise CliError(
+                "--viewer: there is no display to open a window on; use --video out.mp4, or log in to one", FAILURE
+            )
     try:
         if args.video is not None:
             check_encoder(args.video)
@@ -112,17 +118,6 @@ def _check(args: argparse.Namespace) -> None:
         raise CliError(f"--json {args.json}: must name a file in a folder that exists", FAILURE)
 
 
-def _check_display() -> None:
-    import glfw
-
-    # without a display GLFW only warns, and the viewer's thread never comes up
-    glfw.ERROR_REPORTING = False
-    if not glfw.init():
-        raise CliError(
-            "--viewer: there is no display to open a window on; use --video out.mp4, or log in to one", FAILURE
-        )
-
-
 def _simulate(args: argparse.Namespace) -> None:
     from himloco_lab.deployment.mujoco_sim import MujocoRobot, PolicyLoop, run
 
@@ -133,14 +128,13 @@ def _simulate(args: argparse.Namespace) -> None:
     _check_delay(args.delay, manifest)
     _warn_beyond_training(command, manifest)
     ground = _ground(args)
-    robot = MujocoRobot(
-        manifest,
-        _description(args.robot or manifest.robot),
-        ground,
-        args.seed,
-        visuals=args.viewer or args.video is not None,
-        reset_noise=START_NOISE,
-    )
+    reference = args.robot or manifest.robot
+    try:
+        description = find_description(reference)
+    except (ValueError, TypeError) as error:
+        raise CliError(f"--robot {reference}: {error}") from error
+    visuals = args.viewer or args.video is not None
+    robot = MujocoRobot(manifest, description, ground, args.seed, visuals=visuals, reset_noise=START_NOISE)
     with contextlib.ExitStack() as cleanup:
         watchers = list(_watchers(args, robot, cleanup))
 
@@ -158,13 +152,6 @@ def _load(args: argparse.Namespace) -> tuple[Manifest, Policy]:
         return manifest, ZeroPolicy(manifest) if args.policy == "zero" else RandomPolicy(manifest, args.seed)
     manifest, onnx = find_policy(Path(args.policy))
     return manifest, OnnxPolicy(manifest, onnx)
-
-
-def _description(reference: str) -> RobotDescription:
-    try:
-        return find_description(reference)
-    except (ValueError, TypeError) as error:
-        raise CliError(f"--robot {reference}: {error}") from error
 
 
 def _ground(args: argparse.Namespace) -> HeightField | None:
@@ -189,8 +176,7 @@ def _check_delay(delay: int, manifest: Manifest) -> None:
 
 
 def _warn_beyond_training(command: np.ndarray, manifest: Manifest) -> None:
-    flags = ("vx", "vy", "wz", "height")
-    for flag, value, (low, high) in zip(flags, command, manifest.command.ranges, strict=True):
+    for flag, value, (low, high) in zip(("vx", "vy", "wz", "height"), command, manifest.command.ranges, strict=True):
         if not low <= value <= high:
             print(f"[WARNING] --{flag} {value:g} is beyond what was trained: {low:g} to {high:g}", file=sys.stderr)
 

@@ -73,7 +73,6 @@ class Arena(Protocol):
 
     def reset(self, seed: int) -> None:
         """Stand all robots up; the same seed, the same noise."""
-        ...
 
     def step(self, command: Array, arms: Array | None = None, push: Push | None = None) -> State:
         """Let the policy act once.
@@ -87,19 +86,10 @@ class Arena(Protocol):
 
     def hold(self) -> None:
         """Put all robots back into the pose that they started in, at rest; what they observed stays observed."""
-        ...
 
 
 def decimation_of(policy_dt: float, physics_dt: float) -> int:
-    """Return how many physics steps make a step of the policy.
-
-    Args:
-        policy_dt: Step of the policy [s].
-        physics_dt: Physics step [s].
-
-    Raises:
-        ValueError: If the policy's step is no multiple of the other.
-    """
+    """Return how many physics steps [s] make a step of the policy [s], which must be a multiple of them."""
     decimation = round(policy_dt / physics_dt)
     if abs(decimation * physics_dt - policy_dt) > 1e-9:
         raise ValueError(f"a policy step of {policy_dt} s is no multiple of a physics step of {physics_dt} s")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -59,10 +58,7 @@ def make_nominal(env_cfg: Any, seconds: float, physics_dt: float | None = None) 
     Args:
         env_cfg: The task's configuration, changed in place; randomizations of any name go.
         seconds: How long an episode must last at least [s].
-        physics_dt: Physics step [s]; the task's own when None. The policy's rate stays.
-
-    Raises:
-        ValueError: If the policy's step is no multiple of *physics_dt*.
+        physics_dt: Physics step [s], of which the policy's must be a multiple; the task's own when None.
     """
     events = env_cfg.events
     for name in [name for name, term in vars(events).items() if term is not None]:
@@ -91,16 +87,10 @@ def make_nominal(env_cfg: Any, seconds: float, physics_dt: float | None = None) 
         env_cfg.sim.dt, env_cfg.decimation, env_cfg.sim.render_interval = physics_dt, decimation, decimation
 
 
-def terrain_kinds(env_cfg: Any) -> tuple[dict[str, list[int]], int]:
-    """Return the kinds of ground with their columns as :func:`spread_terrain` lays them out, and the number of rows.
-
-    Args:
-        env_cfg: The task's configuration; flat ground has no kinds.
-    """
+def terrain_kinds(env_cfg: Any) -> list[str]:
+    """Return the kinds of ground, in the order of the columns of :func:`spread_terrain`; flat ground has none."""
     generator = env_cfg.scene.terrain.terrain_generator
-    if generator is None or not generator.curriculum:
-        return {}, 0
-    return {kind: [column] for column, kind in enumerate(generator.sub_terrains)}, LEVELS
+    return list(generator.sub_terrains) if generator is not None and generator.curriculum else []
 
 
 def spread_terrain(env_cfg: Any, columns: int = 1, exact: bool = False, kinds: Collection[str] | None = None) -> None:
@@ -134,41 +124,37 @@ class EnvArena:
             estimate: Returns the policy's estimate of the velocity; None if it makes none.
         """
         self._vec_env, self._policy, self._estimate = vec_env, policy, estimate
-        self._env: Any = vec_env.unwrapped
-        self._robot = self._env.scene["robot"]
-        self._gait = cast("GaitCommand", self._env.command_manager.get_term(COMMAND_TERM))
-        has_arms = ARMS_TERM in self._env.command_manager.active_terms
-        self._arms = cast("UpperBodyCommand", self._env.command_manager.get_term(ARMS_TERM)) if has_arms else None
+        self.env: Any = vec_env.unwrapped
+        """The task, unwrapped."""
+        self._robot = self.env.scene["robot"]
+        self._gait = cast("GaitCommand", self.env.command_manager.get_term(COMMAND_TERM))
+        has_arms = ARMS_TERM in self.env.command_manager.active_terms
+        self._arms = cast("UpperBodyCommand", self.env.command_manager.get_term(ARMS_TERM)) if has_arms else None
         feet = self._gait.cfg.foot_body_names
         self._feet = SceneEntityCfg("robot", body_names=feet, preserve_order=True)
         self._soles = SceneEntityCfg(SENSOR, body_names=feet, preserve_order=True)
-        self._feet.resolve(self._env.scene)
-        self._soles.resolve(self._env.scene)
-        model = load_model(find_description(self._env.cfg.scene.robot.spawn.robot))
+        self._feet.resolve(self.env.scene)
+        self._soles.resolve(self.env.scene)
+        model = load_model(find_description(self.env.cfg.scene.robot.spawn.robot))
         self.links = (model.root, *(joint.child for joint in model.joints.values()))
         found = self._robot.find_bodies(list(self.links), preserve_order=True)[0]
-        self._link_ids = torch.tensor(found, device=self._env.device)
-        self.num_robots, self.dt = int(self._env.num_envs), float(self._env.step_dt)
+        self._link_ids = torch.tensor(found, device=self.env.device)
+        self.num_robots, self.dt = int(self.env.num_envs), float(self.env.step_dt)
         self.mass = float(self._robot.data.body_mass.torch.sum(dim=1).mean())
         self.arms = tuple(self._arms.joint_names) if self._arms else ()
         self.arm_default, self.arm_limits = np.zeros(0), np.zeros((0, 2))
         if self._arms:
             self.arm_default = self._arms.default[0].cpu().numpy()
             self.arm_limits = torch.stack(self._arms.limits, dim=-1)[0].cpu().numpy()
-        self._action = cast("DelayedJointPositionAction", self._env.action_manager.get_term(ACTION_TERM))
+        self._action = cast("DelayedJointPositionAction", self.env.action_manager.get_term(ACTION_TERM))
         self._is_pushing = False
-        self._fallen = torch.zeros(self.num_robots, dtype=torch.bool, device=self._env.device)
-
-    @property
-    def env(self) -> Any:
-        """The task, unwrapped."""
-        return self._env
+        self._fallen = torch.zeros(self.num_robots, dtype=torch.bool, device=self.env.device)
 
     def reset(self, seed: int) -> None:
         """Stand all robots up."""
         with torch.inference_mode():
             self._action.hold_delay(0)
-            self._env.seed(seed)
+            self.env.seed(seed)
             torch.manual_seed(seed)
             self._observations, _ = self._vec_env.reset()
             self._fallen[:] = False
@@ -207,13 +193,12 @@ class EnvArena:
     def _push(self, push: Push | None) -> None:
         """Set the forces for this step, turned from the frame of the start into the world's."""
         composer = self._robot.permanent_wrench_composer
+        was_pushing, self._is_pushing = self._is_pushing, push is not None
         if push is None:
-            if self._is_pushing:
+            if was_pushing:
                 composer.reset()
-            self._is_pushing = False
             return
-        self._is_pushing = True
-        device = self._env.device
+        device = self.env.device
         asked = torch.as_tensor(push.force, dtype=torch.float, device=device)
         force = quat_apply(yaw_quat(self._start[:, 3:]), asked)
         forces = torch.zeros(self.num_robots, self._robot.num_bodies, 3, device=device)
@@ -228,8 +213,7 @@ class EnvArena:
         dx, dy = (pose[:, :2] - self._start[:, :2]).unbind(-1)
         turned = euler_xyz_from_quat(pose[:, 3:])[2] - self._start_yaw
         turned = torch.atan2(turned.sin(), turned.cos())
-        force = self._env.scene[SENSOR].data.net_normal_forces_w.torch[:, self._soles.body_ids, 2]
-        speed = data.body_link_lin_vel_w.torch[:, self._feet.body_ids, :2].norm(dim=-1)
+        force = self.env.scene[SENSOR].data.net_normal_forces_w.torch[:, self._soles.body_ids, 2]
         values = {
             "velocity": torch.cat([data.root_lin_vel_b.torch[:, :2], data.root_ang_vel_b.torch[:, 2:]], dim=1),
             "height": self._gait.base_height(),
@@ -238,58 +222,43 @@ class EnvArena:
             "power": (effort * data.joint_vel.torch).abs().sum(dim=1),
             "joint_vel": data.joint_vel.torch,
             "contacts": force > LOADED,
-            "foot_speed": speed,
+            "foot_speed": data.body_link_lin_vel_w.torch[:, self._feet.body_ids, :2].norm(dim=-1),
             "actions": actions,
             "estimate": estimate,
         }
         return State(**{name: value.cpu().numpy().copy() for name, value in values.items()})
 
 
-@dataclass(frozen=True)
-class Changes:
-    """What is different for each robot; None leaves all as they are. Shape ``[R]`` each."""
-
-    payload: np.ndarray | None = None
-    """Mass added to the trunk [kg]."""
-    friction: np.ndarray | None = None
-    """Coulomb coefficient of the robot's shapes; a contact's is the smaller one of it and the ground's 1."""
-    delay: np.ndarray | None = None
-    """Physics steps by which actions act late."""
-
-
-def apply(env: Any, changes: Changes, trunk: str) -> None:
-    """Change robots of a running task, after a reset.
+def apply(
+    env: Any, trunk: str, payload: Array | None = None, friction: Array | None = None, delay: Array | None = None
+) -> None:
+    """Change robots of a running task, after a reset; None leaves all as they are, shape ``[R]`` else.
 
     Args:
         env: The task, unwrapped.
-        changes: What to change.
         trunk: Body that carries the payload.
+        payload: Mass added to the trunk [kg].
+        friction: Coulomb coefficient of the robot's shapes; a contact's is the smaller one of it and the ground's 1.
+        delay: Physics steps by which actions act late.
     """
-    if changes.payload is not None:
+    if payload is not None:
         robot = env.scene["robot"]
         body = cast("Sequence[int]", robot.find_bodies(trunk)[0])
         mass = robot.data.body_mass.torch.clone()
-        mass[:, body] += torch.as_tensor(changes.payload, dtype=torch.float, device=env.device).unsqueeze(-1)
+        mass[:, body] += torch.as_tensor(payload, dtype=torch.float, device=env.device).unsqueeze(-1)
         robot.set_masses_index(masses=mass)
-    if changes.friction is not None:
+    if friction is not None:
         term = env.event_manager.get_term_cfg("material")
-        for value in np.unique(changes.friction):
-            ids = torch.as_tensor(np.flatnonzero(changes.friction == value), device=env.device)
+        for value in np.unique(friction):
+            ids = torch.as_tensor(np.flatnonzero(friction == value), device=env.device)
             ends = (float(value), float(value))
             term.func(env, ids, **{**term.params, "static_friction_range": ends, "dynamic_friction_range": ends})
-    if changes.delay is not None:
-        action = env.action_manager.get_term("joint_pos")
-        action.hold_delay(torch.as_tensor(changes.delay))
+    if delay is not None:
+        env.action_manager.get_term(ACTION_TERM).hold_delay(torch.as_tensor(delay))
 
 
 def place(env: Any, levels: np.ndarray, columns: np.ndarray) -> None:
-    """Choose the ground under each robot, from the next reset on.
-
-    Args:
-        env: The task, unwrapped.
-        levels: Row of the terrain, shape ``[R]``.
-        columns: Column of the terrain, shape ``[R]``.
-    """
+    """Choose the terrain's row and column for each robot of a task, shape ``[R]`` each, from the next reset on."""
     terrain = env.scene.terrain
     terrain.terrain_levels[:] = torch.as_tensor(levels)
     terrain.terrain_types[:] = torch.as_tensor(columns)

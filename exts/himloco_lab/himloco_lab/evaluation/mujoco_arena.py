@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import shutil
@@ -36,20 +37,15 @@ from himloco_lab.robots.policy_layout import HEIGHT, VELOCITY
 from himloco_lab.robots.urdf import load_model
 
 from .arena import Array, Push, State, decimation_of
-from .suites import Job, join, load, run_job, save
+from .suites import Job, load, run_job, save
+from .tracking import join
 
 SLICE = 8
 """Robots that a process takes at a time."""
 
-_UNKNOWN = (np.nan,) * 3  # an exported policy keeps its estimate to itself
-
 
 def with_physics_dt(manifest: Manifest, physics_dt: float | None) -> Manifest:
-    """Return the manifest with another physics step, at the same rate of the policy.
-
-    Raises:
-        ValueError: If the policy's step is no multiple of it.
-    """
+    """Return the manifest with another physics step, at the same rate of the policy; a ValueError if that cannot be."""
     if physics_dt is None:
         return manifest
     policy_dt = manifest.timing.policy_dt
@@ -69,10 +65,10 @@ class MujocoArena:
         """Build the model once.
 
         Args:
-            manifest: The policy's manifest.
+            manifest: The policy's.
             description: The robot that it names.
             make_policy: Number of a robot -> what drives it.
-            robots: Numbers of the robots: they decide the noise, so that it does not matter who else is here.
+            robots: Their numbers decide the noise, so that it does not matter who else is here.
         """
         first = MujocoRobot(manifest, description, reset_noise=START_NOISE)
         self._numbers = list(robots)
@@ -89,9 +85,7 @@ class MujocoArena:
         self.arms = tuple(joint.name for joint in commanded)
         self.arm_default = np.array([joint.default_pos for joint in commanded])
         self.arm_limits = np.array([(joint.lower, joint.upper) for joint in commanded]).reshape(-1, 2)
-        self._feet = [first.model.body(name).id for name in description.foot_bodies]
-        self._foot_names = description.foot_bodies
-        self._last: dict[str, Array] = {}
+        self._feet = {name: first.model.body(name).id for name in description.foot_bodies}
 
     def reset(self, seed: int) -> None:
         """Stand all robots up."""
@@ -138,7 +132,9 @@ class MujocoArena:
         w, x, y, z = data.qpos[3:7]
         yaw = np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
         touching = robot.ground_contacts()
-        speeds = [_horizontal_speed(robot, body) for body in self._feet]
+        foot_vel = np.zeros((len(self._feet), 6))
+        for velocity, body in zip(foot_vel, self._feet.values(), strict=True):
+            mujoco.mj_objectVelocity(robot.model, data, mujoco.mjtObj.mjOBJ_XBODY, body, velocity, 0)
         return {
             "velocity": motion[VELOCITY],
             "height": motion[HEIGHT],
@@ -146,18 +142,11 @@ class MujocoArena:
             "fallen": fallen,
             "power": power,
             "joint_vel": robot.joint_vel,
-            "contacts": [name in touching for name in self._foot_names],
-            "foot_speed": speeds,
+            "contacts": [name in touching for name in self._feet],
+            "foot_speed": np.hypot(foot_vel[:, 3], foot_vel[:, 4]),
             "actions": loop.last_action,
-            "estimate": _UNKNOWN,
+            "estimate": (np.nan,) * 3,  # an exported policy keeps it to itself
         }
-
-
-def _horizontal_speed(robot: MujocoRobot, body: int) -> float:
-    """Speed over the ground of a body's origin [m/s]."""
-    velocity = np.zeros(6)
-    mujoco.mj_objectVelocity(robot.model, robot.data, mujoco.mjtObj.mjOBJ_XBODY, body, velocity, 0)
-    return float(np.hypot(velocity[3], velocity[4]))
 
 
 @dataclass(frozen=True)
@@ -178,31 +167,27 @@ class MujocoPolicy:
             return RandomPolicy(self.manifest, int(np.random.default_rng([seed, robot]).integers(2**31)))
         if self.path.suffix == ".onnx":
             return OnnxPolicy(self.manifest, self.path)
-        return _TorchScriptPolicy(self.manifest, self.path)
+        return _torchscript_policy(self.manifest, self.path)
 
 
-class _TorchScriptPolicy:
-    """A TorchScript file, one thread."""
+def _torchscript_policy(manifest: Manifest, path: Path) -> Policy:
+    """Open a TorchScript file, on one thread."""
+    import torch
+    from tensordict import TensorDict
 
-    def __init__(self, manifest: Manifest, path: Path) -> None:
-        import torch
+    from himloco_lab.playing.policies import PolicyError, TaskLayout, open_policy
 
-        from himloco_lab.playing.policies import FilePolicy, PolicyError, TaskLayout
+    torch.set_num_threads(1)
+    try:
+        policy = open_policy(str(path), TaskLayout(("obs",), (manifest.input.width,), manifest.output.width))
+    except PolicyError as error:
+        raise ManifestError(str(error)) from None
 
-        torch.set_num_threads(1)
-        layout = TaskLayout(("obs",), (manifest.input.width,), manifest.output.width)
-        try:
-            self._policy = FilePolicy(path, layout)
-        except PolicyError as error:
-            raise ManifestError(str(error)) from None
-
-    def __call__(self, observation: np.ndarray) -> np.ndarray:
-        """Return raw actions, shape ``[A]``, for an input of shape ``[1, W]``."""
-        import torch
-        from tensordict import TensorDict
-
+    def act(observation: np.ndarray) -> np.ndarray:
         batch = torch.as_tensor(observation, dtype=torch.float)
-        return self._policy(TensorDict({"obs": batch}, batch_size=1)).double().numpy()[0]
+        return policy(TensorDict({"obs": batch}, batch_size=1)).double().numpy()[0]
+
+    return act
 
 
 def find_mujoco_policy(name: str, path: Path | None, robot: str, newest_first: bool = False) -> MujocoPolicy:
@@ -233,8 +218,7 @@ def find_mujoco_policy(name: str, path: Path | None, robot: str, newest_first: b
                 manifest, input=Tensor(taken, manifest.input.width), output=Tensor(given, manifest.output.width)
             )
     if newest_first:
-        turned = replace(manifest.observation, history_order="newest-first")
-        manifest = replace(manifest, observation=turned)
+        manifest = replace(manifest, observation=replace(manifest.observation, history_order="newest-first"))
     found = MujocoPolicy(manifest, path)
     found.make_policy(0, 0)  # says what does not fit
     return found
@@ -243,59 +227,37 @@ def find_mujoco_policy(name: str, path: Path | None, robot: str, newest_first: b
 def measure(policy: MujocoPolicy, job: Job, kept: Path, on_robots: Callable[[int], None]) -> Any:
     """Do a job with all cores. What is done when it is interrupted is not done again.
 
-    Args:
-        policy: The policy.
-        job: What to measure.
-        kept: Folder for recordings of robots that are done; its name stands for policy and job. It is removed at the
-            end.
-        on_robots: Called with the number of robots whenever some are done.
+    Recordings of robots that are done are *kept* in a folder whose name stands for policy and job, until all are done;
+    *on_robots* is called with their number whenever there are some.
     """
     slices = [range(first, min(first + SLICE, job.num_robots)) for first in range(0, job.num_robots, SLICE)]
     kept.mkdir(parents=True, exist_ok=True)
-    left = [chosen for chosen in slices if not _file_of(chosen, kept).is_file()]
+    left = [chosen for chosen in slices if not (kept / f"{chosen.start}.npz").is_file()]
     on_robots(job.num_robots - sum(map(len, left)))
-    workers = min(len(os.sched_getaffinity(0)), len(left))
     if left:
         os.environ.setdefault("MUJOCO_GL", "disable")  # nothing is drawn, so a broken backend need not matter
-        with _pool_without_interrupts(workers) as pool:
-            for chosen in pool.imap_unordered(_Worker(policy, job, kept), left):
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # new processes inherit it: Ctrl-C is for this one
+        try:
+            pool = multiprocessing.get_context("spawn").Pool(min(len(os.sched_getaffinity(0)), len(left)))
+        finally:
+            signal.signal(signal.SIGINT, handler)
+        with pool:
+            for chosen in pool.imap_unordered(functools.partial(_measure_slice, policy, job, kept), left):
                 on_robots(len(chosen))
-    recordings = [load(_file_of(chosen, kept)) for chosen in slices]
+    recordings = [load(kept / f"{chosen.start}.npz") for chosen in slices]
     shutil.rmtree(kept)
     return join(recordings)
 
 
-def _file_of(robots: range, kept: Path) -> Path:
-    """Where the recording of some robots lies."""
-    return kept / f"{robots.start}.npz"
+def _measure_slice(policy: MujocoPolicy, job: Job, kept: Path, robots: range) -> range:
+    """Measure some robots of a job, in a process of their own, and keep the recording; return the robots."""
+    manifest = with_physics_dt(policy.manifest, job.physics_dt)
+    shared = policy.make_policy(job.seed, 0)
+    is_random = policy.built_in == "random"
 
+    def policy_of(robot: int) -> Policy:
+        return policy.make_policy(job.seed, robot) if is_random else shared
 
-def _pool_without_interrupts(count: int) -> Any:
-    """Return a pool that leaves Ctrl-C to this process, which then ends it."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a new process inherits it
-    try:
-        return multiprocessing.get_context("spawn").Pool(count)
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@dataclass(frozen=True)
-class _Worker:
-    """What a process does with a slice of the robots."""
-
-    policy: MujocoPolicy
-    job: Job
-    kept: Path
-
-    def __call__(self, robots: range) -> range:
-        """Measure and keep; return the robots."""
-        manifest = with_physics_dt(self.policy.manifest, self.job.physics_dt)
-        shared = self.policy.make_policy(self.job.seed, 0)
-        is_random = self.policy.built_in == "random"
-
-        def policy_of(robot: int) -> Policy:
-            return self.policy.make_policy(self.job.seed, robot) if is_random else shared
-
-        arena = MujocoArena(manifest, find_description(manifest.robot), policy_of, robots)
-        save(run_job(arena, self.job, robots), _file_of(robots, self.kept))
-        return robots
+    arena = MujocoArena(manifest, find_description(manifest.robot), policy_of, robots)
+    save(run_job(arena, job, robots), kept / f"{robots.start}.npz")
+    return robots

@@ -106,10 +106,10 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], words: 
 
 
 def _tracking(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
-    rows = []
-    for entry in entries:
-        means = overall(entry["rows"])
-        rows.append([entry["policy"], entry["engine"], *(number(means[figure]) for figure in TRACKING)])
+    rows = [
+        [entry["policy"], entry["engine"], *(number(mean) for mean in overall(entry["rows"]).values())]
+        for entry in entries
+    ]
     return list(TRACKING.values()), rows
 
 
@@ -131,12 +131,12 @@ def _velocities(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
     rows = []
     for entry in entries:
         for row in entry["rows"]:
-            cells = [f"{row['ground']}, {row['test']} ±{row['size']:g} {units[row['test']]}", str(row["robots"])]
-            cells.append(str(row["falls"]))
+            what = f"{row['ground']}, {row['test']} ±{row['size']:g} {units[row['test']]}"
+            cells = [entry["policy"], entry["engine"], what, str(row["robots"]), str(row["falls"])]
             for axis in ("lin", "ang"):
                 cells += [_with_interval(row, f"error_{axis}"), _with_interval(row, f"error_{axis}_all")]
                 cells.append(number(row[f"published_{axis}"]))
-            rows.append([entry["policy"], entry["engine"], *cells])
+            rows.append(cells)
     errors = [
         f"error {axis}, {what}"
         for axis in ("lin [m/s]", "ang [rad/s]")
@@ -173,14 +173,12 @@ def write_html(entries: Sequence[Entry], path: Path, title: str) -> None:
     sections = [f"<h1>{html.escape(title)}</h1>"]
     for suite, header, rows in tables(entries):
         _, draw, notes = SECTIONS[suite]
-        sections.append(f"<h2>{suite.capitalize()}</h2>")
-        sections.append(_html_table(header, rows))
+        sections += [f"<h2>{suite.capitalize()}</h2>", _html_table(header, rows)]
         sections += [f"<p>{html.escape(note)}</p>" for note in notes]
         for caption, address in draw(of_suite(entries, suite)) if draw else ():
             sections.append(f'<h3>{html.escape(caption)}</h3><img alt="{html.escape(caption)}" src="{address}">')
     for entry in of_suite(entries, "tour"):
-        sections.append(f"<h3>{html.escape(f'Falls after punches: {label(entry)}')}</h3>")
-        sections.append(_html_table(*punches(entry)))
+        sections += [f"<h3>{html.escape(f'Falls after punches: {label(entry)}')}</h3>", _html_table(*punches(entry))]
     sections.append("<h2>Settings</h2>")
     for entry in entries:
         settings = ", ".join(f"{key} {value}" for key, value in entry["settings"].items())
@@ -201,11 +199,14 @@ def tracking_pictures(entries: Sequence[Entry]) -> list[tuple[str, str]]:
     curves = _by_part(entries, _curve, "time [s]", "PART [UNIT]")
     errors = _by_part(entries, _errors_by_command, "commanded PART [UNIT]", "error [UNIT]")
     histograms = _by_part(entries, _histogram, "error of PART [UNIT]", "share")
-    pictures = [("Tracking over time: the largest command of every axis", curves)]
-    pictures.append(("Mean error by command, with 95 % interval", errors))
-    pictures.append(("Measured minus commanded, of all robots, from 2 s after the step", histograms))
-    pictures.append(("Robots that stand", _survival(entries)))
-    pictures.append(("Foot contacts under the largest forward command", _feet(entries)))
+    alive = _by_time(entries, {"alive": "share"}, "time since the command's step [s]", top=1.02)
+    pictures = [
+        ("Tracking over time: the largest command of every axis", curves),
+        ("Mean error by command, with 95 % interval", errors),
+        ("Measured minus commanded, of all robots, from 2 s after the step", histograms),
+        ("Robots that stand", alive),
+        ("Foot contacts under the largest forward command", _feet(entries)),
+    ]
     if any("estimate" in entry["series"] for entry in entries):
         pictures.append(("Velocity and its estimate under the largest forward command", _estimates(entries)))
     return pictures
@@ -224,26 +225,24 @@ def robustness_pictures(entries: Sequence[Entry]) -> list[tuple[str, str]]:
 
 def tour_pictures(entries: Sequence[Entry]) -> list[tuple[str, str]]:
     """Return titles and data addresses of the tour's pictures."""
-    figure, axes = _grid(1, 3)
     panels = {"alive": "share that stands", "position_error": "position error [m]", "yaw_error": "yaw error [rad]"}
+    return [("The tour, by time since the release", _by_time(entries, panels, "time [s]"))]
+
+
+def _by_time(entries: Sequence[Entry], panels: Mapping[str, str], x: str, top: float | None = None) -> str:
+    """Return a picture with a plot for each series of *panels* (name -> words along the y axis)."""
+    figure, axes = _grid(1, len(panels))
     for plot, (name, title) in zip(axes, panels.items(), strict=True):
         for entry in entries:
             plot.plot(_array(entry["series"]["time"]), _array(entry["series"][name]), label=label(entry))
-        plot.set_xlabel("time [s]")
+        plot.set_xlabel(x)
         plot.set_ylabel(title)
-        plot.set_ylim(bottom=0.0)
-    return [("The tour, by time since the release", _address(figure, axes[0]))]
+        plot.set_ylim(0.0, top)
+    return _address(figure, axes[0])
 
 
 def _by_part(entries: Sequence[Entry], draw: Callable[[Axes, Entry, str], None], x: str, y: str) -> str:
-    """Return a picture with a plot for each part of a command.
-
-    Args:
-        entries: What is compared.
-        draw: Adds an entry's line to the plot of a part.
-        x: Words along the x axis; ``PART`` and ``UNIT`` stand for the part's.
-        y: Words along the y axis.
-    """
+    """Return a picture with a plot for each part of a command; PART and UNIT stand for the part's in *x* and *y*."""
     figure, axes = _grid(1, len(COMMAND_PARTS))
     for plot, part in zip(axes, COMMAND_PARTS, strict=True):
         for entry in entries:
@@ -273,27 +272,14 @@ def _histogram(plot: Axes, entry: Entry, part: str) -> None:
     plot.stairs(counts / max(counts.sum(), 1.0), error_bins(part), label=label(entry))
 
 
-def _survival(entries: Sequence[Entry]) -> str:
-    figure, axes = _grid(1, 1)
-    for entry in entries:
-        axes[0].plot(_array(entry["series"]["time"]), _array(entry["series"]["alive"]), label=label(entry))
-    axes[0].set_xlabel("time since the command's step [s]")
-    axes[0].set_ylabel("share")
-    axes[0].set_ylim(0.0, 1.02)
-    return _address(figure, axes[0])
-
-
 def _feet(entries: Sequence[Entry]) -> str:
     figure, axes = _grid(len(entries), 1, height=1.2)
     for plot, entry in zip(axes, entries, strict=True):
         feet = entry["series"]["feet"]
         for row, contacts in enumerate(feet["contacts"]):
-            edges = np.flatnonzero(np.diff([0, *contacts, 0]))
-            spans = [
-                (feet["start"] + begin * feet["dt"], (end - begin) * feet["dt"])
-                for begin, end in edges.reshape(-1, 2).tolist()
-            ]
-            plot.broken_barh(spans, (row - 0.4, 0.8))
+            begin, end = np.flatnonzero(np.diff([0, *contacts, 0])).reshape(-1, 2).T
+            spans = np.stack([feet["start"] + begin * feet["dt"], (end - begin) * feet["dt"]], axis=1)
+            plot.broken_barh(spans.tolist(), (row - 0.4, 0.8))
         plot.set_yticks(range(len(feet["contacts"])), [f"foot {row + 1}" for row in range(len(feet["contacts"]))])
         plot.set_title(label(entry), fontsize="small", loc="left")
     axes[-1].set_xlabel("time since the command's step [s]")
@@ -304,12 +290,11 @@ def _estimates(entries: Sequence[Entry]) -> str:
     chosen = [entry for entry in entries if "estimate" in entry["series"]]
     figure, axes = _grid(len(chosen), 2, height=2.0)
     for row, entry in enumerate(chosen):
-        estimate = entry["series"]["estimate"]
-        times = _array(estimate["time"])
+        estimate = {name: _array(values) for name, values in entry["series"]["estimate"].items()}
         for column, name in enumerate(("vx", "vy")):
             plot = axes[2 * row + column]
-            plot.plot(times, _array(estimate["measured"])[:, column], label="measured")
-            plot.plot(times, _array(estimate["estimated"])[:, column], label="estimated", linestyle="--")
+            plot.plot(estimate["time"], estimate["measured"][:, column], label="measured")
+            plot.plot(estimate["time"], estimate["estimated"][:, column], label="estimated", linestyle="--")
             plot.set_ylabel(f"{name} [m/s]")
             plot.set_title(label(entry), fontsize="small", loc="left")
     return _address(figure, axes[0])

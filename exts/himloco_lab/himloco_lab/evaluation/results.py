@@ -67,11 +67,7 @@ def write_json(results: Mapping[str, Entry], path: Path) -> None:
 
 
 def read_json(path: Path) -> dict[str, dict[str, Any]]:
-    """Return earlier results; nothing where there are none.
-
-    Raises:
-        ValueError: If the file holds something else.
-    """
+    """Return earlier results, nothing where there are none; a ValueError if the file holds something else."""
     if not path.exists():
         return {}
     try:
@@ -97,11 +93,8 @@ def label(entry: Entry) -> str:
 
 def overall(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     """Return the mean of every figure of the tracking suite over the commands that have it, each counting once."""
-    means: dict[str, float | None] = {}
-    for figure in TRACKING:
-        values = [row[figure] for row in rows if row.get(figure) is not None]
-        means[figure] = float(np.mean(values)) if values else None
-    return means
+    values = {figure: [row[figure] for row in rows if row.get(figure) is not None] for figure in TRACKING}
+    return {figure: float(np.mean(some)) if some else None for figure, some in values.items()}
 
 
 def survived(rows: Sequence[Mapping[str, Any]], group: str) -> float | None:

@@ -15,7 +15,7 @@ import torch
 from himloco_lab.tasks.velocity.mdp.commands.upper_body_command import sample_amplitude
 
 from .arena import Array, Push
-from .env_arena import Changes, EnvArena, apply, place
+from .env_arena import EnvArena, apply, place
 from .tracking import STANDING, Recording, mean_and_ci95, per_robot, record, share_with_interval
 
 if TYPE_CHECKING:
@@ -25,15 +25,8 @@ IMPULSES = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 80.0, 100.0)
 """On the base, while it stands [N s]; spread over :data:`IMPULSE_TIME`."""
 IMPULSE_TIME = 0.1
 """[s]"""
-DIRECTIONS = (
-    "forward",
-    "forward left",
-    "left",
-    "backward left",
-    "backward",
-    "backward right",
-    "right",
-    "forward right",
+DIRECTIONS = tuple(
+    "forward, forward left, left, backward left, backward, backward right, right, forward right".split(", ")
 )
 """In which the robot is pushed, in turns of 45 degrees."""
 PAYLOADS = (0.0, 2.5, 5.0, 7.5, 10.0, 15.0)
@@ -61,13 +54,13 @@ class Condition:
     """Column of the terrain, where that is the difficulty."""
 
 
-def conditions(delays: Sequence[int], has_arms: bool, terrain: dict[str, list[int]], levels: int) -> list[Condition]:
+def conditions(delays: Sequence[int], has_arms: bool, terrain: Sequence[str], levels: int) -> list[Condition]:
     """Return all difficulties that a task knows.
 
     Args:
         delays: Physics steps by which its actions may act late.
         has_arms: Whether it has joints that do not belong to the policy.
-        terrain: Kind of terrain -> its columns; empty on flat ground.
+        terrain: Kinds of ground, one for each column; none on flat ground.
         levels: Rows of the terrain.
     """
     found = [Condition("impulse", kind, size) for kind in DIRECTIONS for size in IMPULSES]
@@ -75,11 +68,8 @@ def conditions(delays: Sequence[int], has_arms: bool, terrain: dict[str, list[in
     found += [Condition("friction", "", size) for size in FRICTIONS]
     found += [Condition("delay", "", float(size)) for size in delays]
     found += [Condition("arms", "", size) for size in ARM_RATIOS if has_arms]
-    found += [
-        Condition("terrain", kind, float(level), columns[0])
-        for kind, columns in terrain.items()
-        for level in range(levels)
-    ]
+    for column, kind in enumerate(terrain):
+        found += [Condition("terrain", kind, float(level), column) for level in range(levels)]
     return found
 
 
@@ -106,13 +96,7 @@ class RestlessArms:
     """Targets of the arms as training draws them, each robot at the ratio of its condition."""
 
     def __init__(self, arena: EnvArena, chosen: Sequence[Condition], seed: int) -> None:
-        """Start in the default pose.
-
-        Args:
-            arena: Has joints, default pose and limits.
-            chosen: Has the ratios; robots of other groups keep their arms still.
-            seed: Of the targets.
-        """
+        """Start in the default pose; robots of other groups keep their arms still."""
         self._generator = torch.Generator().manual_seed(seed)
         self._ratios = [one.size if one.group == "arms" else None for one in chosen]
         self._limits, self._default = arena.arm_limits, arena.arm_default
@@ -172,13 +156,7 @@ def largest_survived(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 
 def measure_robustness(arena: EnvArena, job: Job, on_step: Callable[[], None]) -> dict[str, Any]:
-    """Make it difficult for each robot in its way, and return who stood.
-
-    Args:
-        arena: As many robots as the job has conditions.
-        job: What to measure.
-        on_step: Called after every step.
-    """
+    """Make it difficult for each robot in its way, and return who stood."""
     chosen = job.conditions
 
     def sizes(group: str, otherwise: float = 0.0) -> np.ndarray | None:
@@ -189,7 +167,8 @@ def measure_robustness(arena: EnvArena, job: Job, on_step: Callable[[], None]) -
     levels, delay = sizes("terrain"), sizes("delay")
     if levels is not None:
         place(arena.env, levels.astype(int), np.array([max(one.column, 0) for one in chosen]))
-    changes = Changes(sizes("payload"), sizes("friction", 1.0), None if delay is None else delay.astype(int))
+    changes = {"payload": sizes("payload"), "friction": sizes("friction", 1.0)}
+    changes["delay"] = None if delay is None else delay.astype(int)
     trunk = arena.env.cfg.terminations.base_contact.params["sensor_cfg"].body_names
     recording = record(
         arena,
@@ -197,9 +176,9 @@ def measure_robustness(arena: EnvArena, job: Job, on_step: Callable[[], None]) -
         np.array(job.rest),
         job.seconds,
         job.seed,
-        arms=None if sizes("arms") is None else RestlessArms(arena, chosen, job.seed),
+        arms=RestlessArms(arena, chosen, job.seed) if any(one.group == "arms" for one in chosen) else lambda _: None,
         push=impulses(chosen, arena.dt),
-        after_reset=lambda: apply(arena.env, changes, trunk),
+        after_reset=lambda: apply(arena.env, trunk, **changes),
         on_step=on_step,
     )
     rows = summarize_robustness(recording, chosen)

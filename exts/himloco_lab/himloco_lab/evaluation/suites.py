@@ -14,7 +14,6 @@ import numpy as np
 
 from himloco_lab.robots.policy_layout import HEIGHT
 
-from . import tour, tracking
 from .arena import Arena
 from .results import replacing
 from .tour import HELD, PHYSICS_DT, TourRecording, falls_after_punches, make_plan, run_tour, summarize_tour, tour_series
@@ -62,26 +61,14 @@ class Job:
 
 
 def run_job(
-    arena: Arena, job: Job, robots: Sequence[int], on_step: Callable[[], None] | None = None
+    arena: Arena, job: Job, robots: Sequence[int], on_step: Callable[[], None] = lambda: None
 ) -> Recording | TourRecording:
-    """Do a job of the suites ``tracking`` and ``tour``.
-
-    Args:
-        arena: As many robots as are named.
-        job: What to measure.
-        robots: Their numbers in the whole job.
-        on_step: Called after every step.
-    """
+    """Do a job of the suites ``tracking`` and ``tour``; *robots* are the arena's, by their numbers in the whole job."""
     if job.suite == "tour":
         plan = make_plan(robots, job.seed, len(arena.links))
         return run_tour(arena, plan, job.limits, job.rest[HEIGHT], job.seed, job.seconds, on_step)
     commands = job.commands[list(robots)]
     return record(arena, commands, np.array(job.rest), job.seconds, job.seed, on_step=on_step)
-
-
-def join(recordings: Sequence[Any]) -> Recording | TourRecording:
-    """Return one recording of all robots of a job."""
-    return (tracking.join if isinstance(recordings[0], Recording) else tour.join)(recordings)
 
 
 def save(recording: Recording | TourRecording, path: Path) -> None:
@@ -119,13 +106,7 @@ def prepare_env(env_cfg: Any, job: Job) -> None:
 
 
 def measure_in_env(arena: EnvArena, job: Job, on_step: Callable[[], None]) -> dict[str, Any]:
-    """Do a job of any suite with all robots at once, and return what the report needs.
-
-    Args:
-        arena: The task, its configuration made by :func:`prepare_env`.
-        job: What to measure.
-        on_step: Called after every step.
-    """
+    """Do a job of any suite in a task made by :func:`prepare_env`, and return what the report needs."""
     from .robustness import measure_robustness
     from .velocities import measure_velocities
 

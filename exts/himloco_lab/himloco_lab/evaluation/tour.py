@@ -13,7 +13,7 @@ here, each choice beside its constant, and listed in docs/evaluation.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -67,13 +67,7 @@ class Plan:
 
 
 def make_plan(robots: Sequence[int], seed: int, num_links: int) -> Plan:
-    """Draw what each robot is put through.
-
-    Args:
-        robots: Their numbers.
-        seed: The same seed, the same plan.
-        num_links: How many links can be pushed; the first, the root, has no joint and is left alone.
-    """
+    """Draw what each robot (by its number) is put through; of the links that can be pushed, the root is left alone."""
     segment = DURATION / WAYPOINTS
     paths, times, links, forces = [], [], [], []
     for number in robots:
@@ -95,12 +89,9 @@ def make_plan(robots: Sequence[int], seed: int, num_links: int) -> Plan:
 
 
 def reference(plan: Plan, time: float) -> tuple[Array, Array]:
-    """Return where the robots should be, and how fast they should move, *time* seconds after the release.
+    """Return x, y [m], yaw [rad] and their rates as they should be *time* seconds after the release, ``[R, 3]`` each.
 
     Position and yaw go from waypoint to waypoint in straight lines at constant speed.
-
-    Returns:
-        x, y [m], yaw [rad] and their rates, shape ``[R, 3]`` each.
     """
     segment = DURATION / WAYPOINTS
     index = min(max(int(time / segment), 0), WAYPOINTS - 1)
@@ -114,8 +105,8 @@ def follow(pose: Array, target: Array, rate: Array, low: Array, high: Array) -> 
 
     Args:
         pose: x, y, yaw of the robots, shape ``[R, 3]``.
-        target: Of the target, shape ``[R, 3]``.
-        rate: Of the target, in the same frame, shape ``[R, 3]``.
+        target: Those of the target.
+        rate: Their rates, in the same frame.
         low: Least vx, vy, yaw rate that training draws, shape ``[3]``.
         high: Largest, shape ``[3]``.
 
@@ -138,12 +129,7 @@ class ArmWalk:
     """Targets of the arms: a random walk of each joint about its default, thrown back at its bounds."""
 
     def __init__(self, arena: Arena, plan: Plan) -> None:
-        """Start in the default pose.
-
-        Args:
-            arena: Has joints, default pose and limits. A waist is no arm and stays where it is.
-            plan: Has the seeds.
-        """
+        """Start in the default pose; a waist is no arm and stays where it is."""
         self._draws = [np.random.default_rng([*seed, 1]) for seed in plan.seeds]
         moves = np.array(["waist" not in name for name in arena.arms], dtype=bool)
         reach = ARM_REACH * (arena.arm_limits - arena.arm_default[:, None])
@@ -203,12 +189,12 @@ def run_tour(
     height: float,
     seed: int,
     duration: float = DURATION,
-    on_step: Callable[[], None] | None = None,
+    on_step: Callable[[], None] = lambda: None,
 ) -> TourRecording:
-    """Send the robots on their tour.
+    """Send the robots, with a physics step of :data:`PHYSICS_DT`, on their tour.
 
     Args:
-        arena: The robots, with a physics step of :data:`PHYSICS_DT`.
+        arena: The robots.
         plan: What they are put through.
         limits: Least and largest vx, vy, yaw rate that may be commanded, shape ``[2, 3]``.
         height: Commanded throughout [m].
@@ -220,48 +206,39 @@ def run_tour(
     command = np.zeros((arena.num_robots, 4))
     command[:, HEIGHT] = height
     arena.reset(seed)
-    state = None
     for _ in range(round(HELD / arena.dt)):
         arena.step(command, arms())
         arena.hold()
-        if on_step is not None:
-            on_step()
-    pose, joint_vel = np.zeros((arena.num_robots, 3)), None
-    kept: dict[str, list[Array]] = {
-        name: [] for name in ("alive", "position_error", "yaw_error", "power", "acceleration")
-    }
+        on_step()
+    state, pose = None, np.zeros((arena.num_robots, 3))
+    kept: list[dict[str, Array]] = []
     for step in range(round(duration / arena.dt)):
-        if on_step is not None:
-            on_step()
+        on_step()
         if state is not None and state.fallen.all():  # nothing after a fall counts: there is nothing left to simulate
-            for values in kept.values():
-                values.append(np.zeros_like(values[-1]))
+            kept.append({name: np.zeros_like(values) for name, values in kept[-1].items()})
             continue
         target, rate = reference(plan, step * arena.dt)
         command[:, VELOCITY] = follow(pose, target, rate, *limits)
-        state = arena.step(command, arms(), punch(plan, step * arena.dt))
+        before, state = state, arena.step(command, arms(), punch(plan, step * arena.dt))
         pose = state.pose
-        change = np.zeros_like(state.joint_vel) if joint_vel is None else state.joint_vel - joint_vel
-        joint_vel = state.joint_vel
+        change = state.joint_vel - (state if before is None else before).joint_vel
         target, _ = reference(plan, (step + 1) * arena.dt)
-        kept["alive"].append(~state.fallen)
-        kept["position_error"].append(np.linalg.norm(pose[:, :2] - target[:, :2], axis=1))
-        kept["yaw_error"].append(np.abs(wrap(pose[:, 2] - target[:, 2])))
-        kept["power"].append(state.power)
-        kept["acceleration"].append(np.sqrt((change**2).mean(axis=1)) / arena.dt)
-    punches = {
-        "punch_time": plan.punch_time.T,
-        "punch_force": np.linalg.norm(plan.punch_force, axis=-1).T,
-        "punch_link": np.array(arena.links)[plan.punch_link].T,
-    }
-    return TourRecording(arena.dt, **{name: np.stack(values) for name, values in kept.items()}, **punches)
-
-
-def join(recordings: Sequence[TourRecording]) -> TourRecording:
-    """Return one recording of all robots."""
-    names = [field.name for field in fields(TourRecording) if field.name != "dt"]
-    joined = {name: np.concatenate([getattr(one, name) for one in recordings], axis=1) for name in names}
-    return TourRecording(recordings[0].dt, **joined)
+        kept.append(
+            {
+                "alive": ~state.fallen,
+                "position_error": np.linalg.norm(pose[:, :2] - target[:, :2], axis=1),
+                "yaw_error": np.abs(wrap(pose[:, 2] - target[:, 2])),
+                "power": state.power,
+                "acceleration": np.sqrt((change**2).mean(axis=1)) / arena.dt,
+            }
+        )
+    return TourRecording(
+        arena.dt,
+        **{name: np.stack([one[name] for one in kept]) for name in kept[0]},
+        punch_time=plan.punch_time.T,
+        punch_force=np.linalg.norm(plan.punch_force, axis=-1).T,
+        punch_link=np.array(arena.links)[plan.punch_link].T,
+    )
 
 
 def summarize_tour(recording: TourRecording) -> dict[str, Any]:
@@ -274,8 +251,7 @@ def summarize_tour(recording: TourRecording) -> dict[str, Any]:
     """
     r = recording
     lived = r.alive.sum(axis=0)
-    completed = r.alive[-1]
-    found: dict[str, Any] = {"runs": len(completed), **share_with_interval("completed", completed)}
+    found: dict[str, Any] = {"runs": r.alive.shape[1], **share_with_interval("completed", r.alive[-1])}
     figures = {
         "position_error": masked_mean(r.position_error, r.alive),
         "yaw_error": np.degrees(masked_mean(r.yaw_error, r.alive)),
@@ -313,15 +289,9 @@ def tour_series(recording: TourRecording) -> dict[str, Any]:
     """Return by time the share of robots that stand, and the means of their errors [m], [rad]."""
     r = recording
     stride = max(round(5 * EVERY / r.dt), 1)
-    standing = np.maximum(r.alive.sum(axis=1), 1)
-
-    def mean(values: np.ndarray) -> list[Any]:
-        total = np.where(r.alive, values, 0.0).sum(axis=1)
-        return rounded(np.where(r.alive.any(axis=1), total / standing, np.nan)[::stride])
-
     return {
         "time": rounded((np.arange(len(r.alive))[::stride] + 1) * r.dt, 2),
         "alive": rounded(r.alive.mean(axis=1)[::stride], 3),
-        "position_error": mean(r.position_error),
-        "yaw_error": mean(r.yaw_error),
+        "position_error": rounded(masked_mean(r.position_error.T, r.alive.T)[::stride]),
+        "yaw_error": rounded(masked_mean(r.yaw_error.T, r.alive.T)[::stride]),
     }

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
@@ -20,6 +20,9 @@ from himloco_lab.deployment.manifest import COMMAND_PARTS, VELOCITY_XY
 from himloco_lab.robots.policy_layout import VX
 
 from .arena import Arena, Push
+
+if TYPE_CHECKING:
+    from .tour import TourRecording
 
 Command = tuple[float, float, float, float]
 """vx, vy [m/s], yaw rate [rad/s], base height [m]."""
@@ -52,11 +55,8 @@ def tracking_commands(ranges: Any, count: int | None = None) -> list[Command]:
 
     Args:
         ranges: ``lin_vel_x``, ``lin_vel_y``, ``ang_vel_z``, ``height``, each (low, high).
-        count: How many of them; None takes :data:`MOST_COMMANDS`, or all where there are fewer, as with one
-            height for all.
-
-    Raises:
-        ValueError: If there are not so many.
+        count: How many of them; a ValueError if there are not so many. None takes :data:`MOST_COMMANDS`, or all where
+            there are fewer, as with one height for all.
     """
     upright = ranges.height[1]
     bounds = (ranges.lin_vel_x, ranges.lin_vel_y, ranges.ang_vel_z)
@@ -66,12 +66,10 @@ def tracking_commands(ranges: Any, count: int | None = None) -> list[Command]:
     grid += [(0.0, 0.0, value, upright) for value in spread(ranges.ang_vel_z, 6)]
     grid += [(0.0, 0.0, 0.0, value) for value in spread(ranges.height, 7)[:-1]]
     ends = [(low, 0.0, high) for low, high in bounds]
-    halves = [(low / 2, high / 2) for low, high in bounds]
+    vx, vy, yaw = ((low / 2, high / 2) for low, high in bounds)
     combined = [c for c in itertools.product(*ends) if sum(value != 0.0 for value in c) > 1]
-    combined += list(itertools.product(*halves))
-    combined += [(*c[:2], 0.0) for c in itertools.product(*halves) if c[2] == halves[2][0]]
-    combined += [(c[0], 0.0, c[2]) for c in itertools.product(*halves) if c[1] == halves[1][0]]
-    combined += [(0.0, *c[1:]) for c in itertools.product(*halves) if c[0] == halves[0][0]]
+    for halves in ((vx, vy, yaw), (vx, vy, (0.0,)), (vx, (0.0,), yaw), ((0.0,), vy, yaw)):
+        combined += itertools.product(*halves)
     grid += [(vx, vy, yaw, upright) for vx, vy, yaw in combined]
     unique = list(dict.fromkeys(tuple(round(value, 4) for value in command) for command in grid))
     count = min(MOST_COMMANDS, len(unique)) if count is None else count
@@ -82,8 +80,7 @@ def tracking_commands(ranges: Any, count: int | None = None) -> list[Command]:
 
 def spread(bounds: tuple[float, float], count: int) -> list[float]:
     """Return *count* evenly spaced numbers from the lower to the upper bound."""
-    low, high = bounds
-    return [low + (high - low) * index / (count - 1) for index in range(count)]
+    return np.linspace(bounds[0], bounds[1], count).tolist()
 
 
 @dataclass(frozen=True)
@@ -132,10 +129,10 @@ def record(
     seconds: float,
     seed: int,
     *,
-    arms: Callable[[int], np.ndarray] | None = None,
-    push: Callable[[int], Push | None] | None = None,
-    after_reset: Callable[[], None] | None = None,
-    on_step: Callable[[], None] | None = None,
+    arms: Callable[[int], np.ndarray | None] = lambda step: None,
+    push: Callable[[int], Push | None] = lambda step: None,
+    after_reset: Callable[[], None] = lambda: None,
+    on_step: Callable[[], None] = lambda: None,
 ) -> Recording:
     """Let the robots stand for :data:`STANDING` seconds, then give each its command.
 
@@ -151,32 +148,27 @@ def record(
         on_step: Called after every step, for a progress bar.
     """
     start, end = round(STANDING / arena.dt), round((STANDING + seconds) / arena.dt)
-    kept: dict[str, list[np.ndarray]] = {name: [] for name in ("measured", "alive", *_KEPT)}
+    kept: list[dict[str, np.ndarray]] = []
     standing = np.tile(rest, (arena.num_robots, 1))
     arena.reset(seed)
-    if after_reset is not None:
-        after_reset()
+    after_reset()
     for step in range(end):
-        state = arena.step(
-            standing if step < start else commands, arms(step) if arms else None, push(step) if push else None
-        )
-        kept["measured"].append(state.motion)
-        kept["alive"].append(~state.fallen)
-        for name in _KEPT:
-            kept[name].append(getattr(state, name))
-        if on_step is not None:
-            on_step()
-    series = {name: np.stack(values) for name, values in kept.items()}
+        state = arena.step(standing if step < start else commands, arms(step), push(step))
+        kept.append({name: getattr(state, name) for name in _KEPT} | {"measured": state.motion, "alive": ~state.fallen})
+        on_step()
+    series = {name: np.stack([one[name] for one in kept]) for name in kept[0]}
     return Recording(dt=arena.dt, start=start, mass=arena.mass, command=commands, rest=rest, **series)
 
 
-def join(recordings: Sequence[Recording]) -> Recording:
-    """Return one recording of all robots; dt, start and rest must be alike."""
+def join[R: Recording | TourRecording](recordings: Sequence[R]) -> R:
+    """Return one recording of all robots; what is not of single robots (dt, start, mass, rest) must be alike."""
     first = recordings[0]
-    series = ("measured", "alive", "power", "contacts", "foot_speed", "actions", "pose", "estimate")
-    joined = {name: np.concatenate([getattr(one, name) for one in recordings], axis=1) for name in series}
-    command = np.concatenate([one.command for one in recordings])
-    return replace(first, command=command, **joined)
+    of_robots = [name for name, value in vars(first).items() if isinstance(value, np.ndarray) and name != "rest"]
+    joined = {
+        name: np.concatenate([getattr(one, name) for one in recordings], axis=0 if name == "command" else 1)
+        for name in of_robots
+    }
+    return replace(first, **joined)
 
 
 def summarize(recording: Recording) -> list[dict[str, Any]]:
@@ -220,7 +212,7 @@ def per_robot(recording: Recording) -> dict[str, np.ndarray]:
     }
     figures["response_time"], figures["overshoot"] = step_response(r)
     slip = r.slip
-    figures["foot_slip"] = masked_mean(np.nan_to_num(slip), r.alive & under[:, None] & ~np.isnan(slip))
+    figures["foot_slip"] = masked_mean(slip, r.alive & under[:, None] & ~np.isnan(slip))
     figures["power"] = masked_mean(r.power, r.alive & under[:, None])
     speed = masked_mean(np.linalg.norm(r.measured[..., VELOCITY_XY], axis=-1), r.alive & settled[:, None])
     power = masked_mean(r.power, r.alive & settled[:, None])
@@ -230,7 +222,7 @@ def per_robot(recording: Recording) -> dict[str, np.ndarray]:
     second = np.abs(np.diff(r.actions, n=2, axis=0)).mean(axis=-1)
     figures["action_rate"] = masked_mean(second, (r.alive & under[:, None])[2:])
     estimated = ~np.isnan(r.estimate).any(axis=-1)
-    distance = np.nan_to_num(np.linalg.norm(r.estimate[..., VELOCITY_XY] - r.measured[..., VELOCITY_XY], axis=-1))
+    distance = np.linalg.norm(r.estimate[..., VELOCITY_XY] - r.measured[..., VELOCITY_XY], axis=-1)
     figures["error_estimate"] = masked_mean(distance, r.alive & under[:, None] & estimated)
     return figures
 
@@ -256,7 +248,7 @@ def step_response(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
 
 
 def masked_mean(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return the mean over time where *mask* holds, shape ``[T, R]`` -> ``[R]``; NaN where it never does."""
+    """Return the mean over the first axis where *mask* holds, ``[T, R]`` -> ``[R]``; NaN where it never does."""
     count = mask.sum(axis=0)
     total = np.where(mask, values, 0.0).sum(axis=0)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
@@ -265,10 +257,8 @@ def masked_mean(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def mean_and_ci95(values: np.ndarray) -> tuple[float | None, float | None]:
     """Return mean and half the width of the 95 % interval of the mean, without NaN; None where there are too few."""
     values = values[~np.isnan(values)]
-    if not len(values):
-        return None, None
-    if len(values) == 1:
-        return float(values[0]), None
+    if len(values) < 2:
+        return float(values[0]) if len(values) else None, None
     error = float(values.std(ddof=1)) / len(values) ** 0.5
     return float(values.mean()), float(stats.t.ppf(0.975, len(values) - 1)) * error
 
@@ -291,9 +281,7 @@ def tracking_series(recording: Recording) -> dict[str, Any]:
         if steps.max() == 0.0:
             continue
         chosen = (r.command == r.command[int(np.argmax(steps))]).all(axis=1)
-        alive = r.alive[:, chosen]
-        values = np.where(alive, r.measured[:, chosen, index], 0.0).sum(axis=1)
-        mean = np.where(alive.any(axis=1), values / np.maximum(alive.sum(axis=1), 1), np.nan)
+        mean = masked_mean(r.measured[:, chosen, index].T, r.alive[:, chosen].T)
         curves[axis] = {
             "command": float(r.command[chosen][0, index]),
             "time": rounded(times[::stride], 2),
@@ -306,16 +294,16 @@ def tracking_series(recording: Recording) -> dict[str, Any]:
         edges = error_bins(axis)
         counts, _ = np.histogram(np.clip(error, edges[0], edges[-1]), edges)
         errors[axis] = counts.tolist()
+    walker = int(np.argmax(np.where(alone, r.command[:, VX], -np.inf)))
+    lived = int(r.alive[:, walker].sum())
+    contacts = r.contacts[:lived, walker].T.astype(int).tolist()
     found = {
         "curves": curves,
         "errors": errors,
         "time": rounded(times[::stride], 2),
         "alive": rounded(r.alive.mean(axis=1)[::stride], 3),
+        "feet": {"start": round(float(times[0]), 3), "dt": r.dt, "contacts": contacts},
     }
-    walker = int(np.argmax(np.where(alone, r.command[:, VX], -np.inf)))
-    lived = int(r.alive[:, walker].sum())
-    feet = r.contacts[:lived, walker].T
-    found["feet"] = {"start": round(float(times[0]), 3), "dt": r.dt, "contacts": feet.astype(int).tolist()}
     estimate = r.estimate[:lived:stride, walker]
     if np.isfinite(estimate).any():
         found["estimate"] = {
@@ -339,6 +327,5 @@ def error_bins(part: str) -> np.ndarray:
 
 def rounded(values: np.ndarray, digits: int = 4) -> list[Any]:
     """Return nested lists, with None for NaN: JSON has none."""
-    plain = np.round(values.astype(float), digits).astype(object)
-    plain[np.isnan(values.astype(float))] = None
-    return plain.tolist()
+    plain = np.round(values.astype(float), digits)
+    return np.where(np.isnan(plain), np.array(None), plain).tolist()

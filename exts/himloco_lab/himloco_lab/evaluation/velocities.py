@@ -93,12 +93,9 @@ class Trial:
 
 
 def trials(kinds: Sequence[str], robots: int, grounds: Sequence[str] = tuple(GROUNDS)) -> tuple[Trial, ...]:
-    """Return the trials of every row of the table that the task's ground allows.
+    """Return as many trials as *robots* for every row of the table, kind of ground of the task, and level.
 
-    Args:
-        kinds: Kinds of ground of the task.
-        robots: For each row, kind and level.
-        grounds: Which of :data:`GROUNDS`.
+    *grounds* are some of :data:`GROUNDS`.
     """
     return tuple(
         Trial(ground, test, size, kind, level)
@@ -159,13 +156,7 @@ def summarize_velocities(recording: Recording, chosen: Sequence[Trial]) -> list[
 
 
 def measure_velocities(arena: EnvArena, job: Job, on_step: Callable[[], None]) -> dict[str, Any]:
-    """Let every robot follow its command on its ground, and return the table's rows.
-
-    Args:
-        arena: As many robots as the job has trials.
-        job: What to measure.
-        on_step: Called after every step.
-    """
+    """Let every robot follow its command on its ground, and return the table's rows."""
     place(arena.env, *places(job.trials, arena.env.cfg))
     recording = record(arena, job.commands, np.array(job.rest), job.seconds, job.seed, on_step=on_step)
     return {"rows": summarize_velocities(recording, job.trials)}

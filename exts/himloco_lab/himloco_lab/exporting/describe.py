@@ -14,7 +14,6 @@ import torch
 from himloco_lab.deployment.manifest import (
     Action,
     Command,
-    Joint,
     Manifest,
     Observation,
     Tensor,
@@ -47,6 +46,11 @@ def describe_policy(
     layout = ObservationLayout.from_env(env)
     history = layout.group(groups[0])
     action = _action(env, clip_actions)
+    robot = find_description(cfg.scene.robot.spawn.robot)
+    joints = load_model(robot).joints
+    ranges = env.command_manager.get_term("base_velocity").cfg.ranges
+    height = tuple(ranges.height)
+    standing = (0.0, 0.0, 0.0, height[1])
     return Manifest(
         task=task,
         source=dict(source or {}),
@@ -61,8 +65,8 @@ def describe_policy(
             extra=tuple(_term(env, name, term) for name in groups[1:] for term in layout.group(name).terms),
         ),
         action=action,
-        joints=_joints(cfg.scene.robot.spawn.robot, action.joints),
-        command=_command(env),
+        joints=tuple(describe_joint(robot, joints[name], name in action.joints) for name in robot.joints),
+        command=Command(tuple(ranges.lin_vel_x), tuple(ranges.lin_vel_y), tuple(ranges.ang_vel_z), height, standing),
         spawn_height=float(cfg.scene.robot.init_state.pos[2]),
     )
 
@@ -101,29 +105,9 @@ def _action(env: Any, clip_actions: float | None) -> Action:
         )
     term = acting[0]
     names = tuple(term._joint_names)
+    scale, offset = (_per_joint(value, len(names)) for value in (term._scale, term._offset))
     fewest, most = getattr(term.cfg, "delay_range", (0, 0))
-    return Action(
-        names,
-        _per_joint(term._scale, len(names)),
-        _per_joint(term._offset, len(names)),
-        clip_actions,
-        (fewest, most),
-    )
-
-
-def _joints(robot: str, driven: tuple[str, ...]) -> tuple[Joint, ...]:
-    """Gains and limits of all joints, in the description's order."""
-    description = find_description(robot)
-    joints = load_model(description).joints
-    return tuple(describe_joint(description, joints[name], name in driven) for name in description.joints)
-
-
-def _command(env: Any) -> Command:
-    """Ranges of the velocity command, and the one that means standing."""
-    ranges = env.command_manager.get_term("base_velocity").cfg.ranges
-    height = tuple(ranges.height)
-    standing = (0.0, 0.0, 0.0, height[1])
-    return Command(tuple(ranges.lin_vel_x), tuple(ranges.lin_vel_y), tuple(ranges.ang_vel_z), height, standing)
+    return Action(names, scale, offset, clip_actions, (fewest, most))
 
 
 def _per_joint(value: Any, joints: int) -> float | tuple[float, ...]:

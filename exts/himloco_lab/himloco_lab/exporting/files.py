@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import os
+import statistics
 import tempfile
 import time
 from dataclasses import replace
@@ -31,11 +32,6 @@ def write_files(actor: HIMActor, manifest: Manifest, folder: Path) -> None:
     """Write the policy in both forms, and the manifest into the ONNX file and beside it.
 
     The files are made elsewhere and moved, so that *folder* never holds half of an export.
-
-    Args:
-        actor: The model.
-        manifest: From :func:`.describe.describe_policy`.
-        folder: Where the files go.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as made:
@@ -63,28 +59,28 @@ def compare_files(actor: HIMActor, observations: torch.Tensor, folder: Path) -> 
         ``onnx_difference`` and ``torchscript_difference``, the largest of any action; ``onnx_ms`` and
         ``torchscript_ms``, the median time of a step on one core [ms].
     """
-    rows = observations.cpu().split(1)
     # the model's own forward, not the fused copy that the files were made from
     with torch.no_grad():
         expected = actor.mean_actions(observations).cpu()
     session = open_session(folder / ONNX_FILE)
     script = torch.jit.load(str(folder / TORCHSCRIPT_FILE), map_location="cpu").eval()
+    runs = {
+        "onnx": lambda row: torch.as_tensor(session.run(["actions"], {"obs": row.numpy()})[0]),
+        "torchscript": script,
+    }
     results: dict[str, float] = {}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        for kind, run in (
-            ("onnx", lambda row: torch.as_tensor(session.run(["actions"], {"obs": row.numpy()})[0])),
-            ("torchscript", script),
-        ):
+        for kind, run in runs.items():
             actions, seconds = [], []
             with torch.inference_mode():
-                for row in rows:
+                for row in observations.cpu().split(1):
                     start = time.perf_counter()
                     actions.append(run(row))
                     seconds.append(time.perf_counter() - start)
             results[f"{kind}_difference"] = float((torch.cat(actions) - expected).abs().max())
-            results[f"{kind}_ms"] = 1e3 * sorted(seconds)[len(seconds) // 2]
+            results[f"{kind}_ms"] = 1e3 * statistics.median(seconds)
     finally:
         torch.set_num_threads(threads)
     return results

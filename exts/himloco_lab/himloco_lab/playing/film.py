@@ -51,10 +51,7 @@ def place(model: mujoco.MjModel, data: mujoco.MjData, root_pose: np.ndarray, joi
         model: From :func:`~himloco_lab.robots.mjcf_builder.make_spec`.
         data: Its state, changed.
         root_pose: Position [m] and quaternion in Isaac Lab's order (x, y, z, w), shape ``[7]``.
-        joints: Name -> position [rad].
-
-    Raises:
-        KeyError: If the model has no such joint.
+        joints: Name -> position [rad]; a :class:`KeyError` names one that the model does not have.
     """
     data.qpos[:3] = root_pose[:3]
     data.qpos[3:7] = root_pose[[6, 3, 4, 5]]  # MuJoCo begins with w
@@ -69,12 +66,7 @@ class EnvFilm:
     """Films the first robot of a task, with what it is asked for and what it does."""
 
     def __init__(self, env: Any, path: Path) -> None:
-        """Build what is drawn.
-
-        Args:
-            env: The task, unwrapped.
-            path: The file; its folder exists.
-        """
+        """Build what is drawn of a task (unwrapped); the folder of *path* exists."""
         self._env = env
         self._robot = env.scene["robot"]
         self._ground = GroundWindow(env.scene.terrain)
@@ -99,9 +91,6 @@ class EnvFilm:
             axes: What the numbers are, with units.
             command: What the robot is asked for.
             measured: What it does.
-
-        Raises:
-            VideoError: If the file cannot be written.
         """
         self._steps += 1
         if not self._film.is_due():
@@ -138,11 +127,7 @@ class GroundWindow:
     """Ground that goes along with a robot: all of a terrain, 160 m long, would be millions of triangles."""
 
     def __init__(self, terrain: HeightMapTerrainImporter) -> None:
-        """Look around the origin.
-
-        Args:
-            terrain: Knows the heights.
-        """
+        """Look around the origin of a terrain."""
         self._terrain = terrain
         axis = torch.arange(-REACH, REACH + 0.5 * CELL, CELL, device=terrain.device)
         self._grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), dim=-1)  # [X, Y, 2]
@@ -161,14 +146,9 @@ class GroundWindow:
         return float(self._terrain.height_at(point)[0])
 
     def follow(self, position: np.ndarray, model: mujoco.MjModel) -> bool:
-        """Move on if the robot comes near the edge.
+        """Move the ground of a *model* on if the robot comes near its edge, and return whether that was so.
 
-        Args:
-            position: Of the robot [m], shape ``[3]``.
-            model: Built with :meth:`field`; its ground is changed.
-
-        Returns:
-            Whether the ground has changed.
+        *position* is the robot's [m], shape ``[3]``.
         """
         if self._terrain.level is not None or np.abs(position[:2] - self._middle).max() <= SLACK:
             return False

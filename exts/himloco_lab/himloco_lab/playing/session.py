@@ -68,14 +68,7 @@ class PlaySession:
         self._falls = 0
 
     def run(self, max_steps: int | None, real_time: bool) -> str:
-        """Play until *max_steps*, Ctrl-C or the last viewer closes.
-
-        Args:
-            max_steps: Number of steps; None for no end.
-            real_time: Whether to wait for the clock.
-
-        Returns:
-            How it went, in a line.
+        """Play until *max_steps* (None for no end), Ctrl-C or the last viewer closes; return in a line how it went.
 
         Raises:
             VideoError: If the film cannot be written.
@@ -144,8 +137,8 @@ class PlaySession:
         due = [viewer for viewer in self._viewers if viewer.follow(position)]
         if not due and self._film is None:
             return
-        velocity, turn = data.root_lin_vel_b.torch[0], data.root_ang_vel_b.torch[0, 2]
-        measured = [float(velocity[0]), float(velocity[1]), float(turn), float(self._gait.base_height()[0])]
+        vx, vy, _ = data.root_lin_vel_b.torch[0].tolist()
+        measured = [vx, vy, float(data.root_ang_vel_b.torch[0, 2]), float(self._gait.base_height()[0])]
         for viewer in due:
             viewer.show(measured)
         if self._film is not None:

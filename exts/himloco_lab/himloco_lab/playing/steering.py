@@ -13,6 +13,7 @@ import functools
 import importlib.util
 import os
 import queue
+import re
 import select
 import sys
 from collections.abc import Callable, Iterator
@@ -21,8 +22,6 @@ from typing import Any
 
 from himloco_lab.robots.policy_layout import HEIGHT, VX, VY, YAW_RATE
 
-REQUESTS = ("push", "reset", "terrain")
-"""What can be asked for once: a push, a new episode, the next kind of ground."""
 MOVES = {
     "\x1b[A": (VX, 1),
     "\x1b[B": (VX, -1),
@@ -35,7 +34,7 @@ MOVES = {
 }
 """Key -> part of the command, direction. The first four are the arrow keys: up, down, left, right."""
 REQUEST_KEYS = {"p": "push", "r": "reset", "t": "terrain"}
-"""Key -> request."""
+"""Key -> what can be asked for once: a push, a new episode, the next kind of ground."""
 KEY_HELP = (
     "arrows: forward, back, left, right; z x: turn; u j: higher, lower; l: stand; p: push; r: reset; t: next terrain"
 )
@@ -64,15 +63,13 @@ class Steering:
     """
 
     axes: tuple[Axis, ...]
-    command: list[float] = field(default_factory=list)
-    """vx, vy [m/s], yaw rate [rad/s], base height [m]."""
+    command: list[float] = field(init=False)
+    """vx, vy [m/s], yaw rate [rad/s], base height [m]; standing at first."""
     requests: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
-    """Of :data:`REQUESTS`, not carried out yet."""
+    """Of :data:`REQUEST_KEYS`, not carried out yet."""
 
     def __post_init__(self) -> None:
-        """Begin with standing."""
-        if not self.command:
-            self.command = [axis.rest for axis in self.axes]
+        self.command = [axis.rest for axis in self.axes]
 
     def set(self, index: int, value: float) -> None:
         """Command *value* on one axis, within its bounds."""
@@ -89,7 +86,7 @@ class Steering:
             self.command[index] = axis.rest
 
     def ask(self, request: str) -> None:
-        """Ask for one of :data:`REQUESTS`."""
+        """Ask for one of :data:`REQUEST_KEYS`' values."""
         self.requests.put(request)
 
 
@@ -117,18 +114,16 @@ def press(steering: Steering, key: str) -> None:
 
 def split_keys(text: str) -> Iterator[str]:
     """Cut what a terminal sends into keys; an arrow key is three characters."""
-    while text:
-        length = 3 if text.startswith("\x1b[") else 1
-        yield text[:length].lower() if length == 1 else text[:length]
-        text = text[length:]
+    for key in re.findall(r"\x1b\[.?|.", text, re.DOTALL):
+        yield key.lower() if len(key) == 1 else key
 
 
 @contextlib.contextmanager
 def terminal_keys() -> Iterator[Callable[[], list[str]] | None]:
-    """Read single keys from the terminal while the block runs; yields None where there is no terminal.
+    """Read single keys from the terminal while the block runs; Ctrl-C stays what it is.
 
     Yields:
-        A function that returns the keys pressed since it was last called, without waiting. Ctrl-C stays what it is.
+        A function that returns the keys pressed since it was last called, without waiting; None without a terminal.
     """
     if importlib.util.find_spec("termios") is None or not sys.stdin.isatty():
         yield None
@@ -142,8 +137,7 @@ def terminal_keys() -> Iterator[Callable[[], list[str]] | None]:
     def read() -> list[str]:
         keys: list[str] = []
         while select.select([descriptor], [], [], 0.0)[0]:
-            received = os.read(descriptor, 64)
-            if not received:
+            if not (received := os.read(descriptor, 64)):
                 break
             keys.extend(split_keys(received.decode(errors="ignore")))
         return keys
@@ -159,12 +153,7 @@ class WindowKeys:
     """Keys of Isaac Sim's window: hold one to move, let go to stop. Not run here, where there is no Isaac Sim."""
 
     def __init__(self, steering: Steering, device: Any = None) -> None:
-        """Listen to the window.
-
-        Args:
-            steering: What the keys act on.
-            device: An :class:`isaaclab.devices.Se2Keyboard`; made here when None.
-        """
+        """Listen to an :class:`isaaclab.devices.Se2Keyboard`, made here when None."""
         if device is None:
             from isaaclab.devices import Se2Keyboard, Se2KeyboardCfg
 

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from isaaclab_visualizers.viser import ViserVisualizer
 
 from .steering import Steering
+
+if TYPE_CHECKING:
+    from .viewer_cfg import PlayViewerCfg
 
 FRAME = 0.03
 """Least simulated time between two pictures [s]: every second policy step, 25 a second. A picture is a message for each
@@ -34,21 +37,13 @@ class PlayViewer(ViserVisualizer):
     paused = 0.0
     """Seconds for which the simulation was paused from the page."""
 
-    def __init__(self, cfg: Any) -> None:
-        """Start with nobody looking.
-
-        Args:
-            cfg: A :class:`~himloco_lab.playing.viewer_cfg.PlayViewerCfg`.
-        """
+    def __init__(self, cfg: PlayViewerCfg) -> None:
+        """Start with nobody looking."""
         super().__init__(cfg)
         self._seen_at: dict[int, np.ndarray] = {}
 
     def add_controls(self, steering: Steering) -> None:
-        """Put sliders, buttons and the table of measured values into the sidebar.
-
-        Args:
-            steering: What the sliders and buttons write to.
-        """
+        """Put sliders, buttons and the table of measured values into the sidebar."""
         gui = self._server.gui
         self._steering = steering
         sliders = []
@@ -68,11 +63,7 @@ class PlayViewer(ViserVisualizer):
             self._follow = gui.add_checkbox("Follow", initial_value=True)
 
     def step(self, dt: float) -> None:
-        """Draw what is new, if it is time to.
-
-        Args:
-            dt: Simulated time since the last call [s]; 0 while drawing or the simulation is paused.
-        """
+        """Draw what is new, if it is time to; *dt* [s] is 0 while drawing or the simulation is paused."""
         if self.is_training_paused():  # asked again and again, by a loop that waits for nothing else
             start = time.perf_counter()
             time.sleep(FRAME)
@@ -86,25 +77,14 @@ class PlayViewer(ViserVisualizer):
         self._unseen = 0.0
 
     def follow(self, position: list[float]) -> bool:
-        """Keep every camera on the robot; called at every step.
-
-        Args:
-            position: Of the robot in the world [m].
-
-        Returns:
-            Whether it is time to :meth:`show` what is measured.
-        """
+        """Keep every camera on the robot's *position* [m]; return whether it is time to :meth:`show` what it does."""
         if self._steering is None or not self._server.get_clients():
             return False
         self._move_cameras(np.asarray(position))
         return time.monotonic() - self._shown_at >= REFRESH
 
     def show(self, measured: list[float]) -> None:
-        """Show what the robot does beside what is commanded.
-
-        Args:
-            measured: vx, vy [m/s], yaw rate [rad/s], base height [m].
-        """
+        """Show vx, vy [m/s], yaw rate [rad/s] and base height [m] beside what is commanded."""
         assert self._steering is not None, "follow() has seen it."
         self._shown_at = time.monotonic()
         rows = [
