@@ -13,15 +13,14 @@ torque [N m]. Velocity limits are left out, since MuJoCo has none, and so is the
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import mujoco
 import numpy as np
 
-from .description import Contact, Primitive, RobotDescription, is_contactless
+from .description import Primitive, RobotDescription
 from .meshes import merge_visuals
-from .rigid_body import Body, RevoluteJoint, RigidBodyModel, pose, standing_height
+from .rigid_body import Body, RevoluteJoint, RigidBodyModel, contactless_bodies, pose, standing_height
 from .urdf import load_model
 
 GROUND = "ground"
@@ -143,7 +142,8 @@ def make_spec(
     for name, body in model.bodies.items():
         _fill_body(spec, added[name], body, model, visuals)
     _add_contacts(added, model, description, shown=not visuals)
-    _exclude_pairs(spec, model, description)
+    for first, second in contactless_bodies(model, description):  # parents and children ignore each other anyway
+        spec.add_exclude(name=f"{first}_{second}", bodyname1=first, bodyname2=second)
     height = standing_height(model, description) + description.spawn_clearance
     # joints come depth first in both models, so this is the compiled model's order
     stance = [description.default_pos_of(joint) for joint in model.joints]
@@ -289,18 +289,6 @@ def _geom_size(primitive: Primitive) -> list[float]:
         return [0.5 * extent for extent in primitive.size]
     radius, *length = primitive.size
     return [radius, 0.5 * length[0] if length else 0.0, 0.0]
-
-
-def _exclude_pairs(spec: mujoco.MjSpec, model: RigidBodyModel, description: RobotDescription) -> None:
-    """Let the bodies named by ``contactless_pairs`` ignore each other (MuJoCo's parents and children already do)."""
-    for first, second in itertools.combinations(contact_bodies(description.contacts, model), 2):
-        if is_contactless(first, second, description):
-            spec.add_exclude(name=f"{first}_{second}", bodyname1=first, bodyname2=second)
-
-
-def contact_bodies(contacts: tuple[Contact, ...], model: RigidBodyModel) -> list[str]:
-    """Return the bodies that carry contact shapes, each once."""
-    return list(dict.fromkeys(model.frames[contact.link].body for contact in contacts))
 
 
 def _quaternion(frame: np.ndarray) -> np.ndarray:

@@ -8,13 +8,14 @@ Poses are 4 x 4 homogeneous matrices, inertias 3 x 3 matrices about a body's cen
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from .description import Primitive, RobotDescription
+from .description import Primitive, RobotDescription, is_contactless
 
 Array = np.ndarray
 
@@ -190,3 +191,9 @@ def standing_height(model: RigidBodyModel, description: RobotDescription) -> flo
     if not description.contacts:
         raise ValueError(f"The {description.name} has no contact shapes, so it cannot stand.")
     return -min(lowest_point(contact.primitive, links[contact.link]) for contact in description.contacts)
+
+
+def contactless_bodies(model: RigidBodyModel, description: RobotDescription) -> list[tuple[str, str]]:
+    """Return the pairs of bodies with contact shapes that the description lets pass through each other."""
+    touching = dict.fromkeys(model.frames[contact.link].body for contact in description.contacts)
+    return [pair for pair in itertools.combinations(touching, 2) if is_contactless(*pair, description)]
