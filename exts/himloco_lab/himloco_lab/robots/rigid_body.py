@@ -23,7 +23,8 @@ Array = np.ndarray
 
 def pose(xyz: tuple[float, ...] | Array = (0.0, 0.0, 0.0), rpy: tuple[float, ...] | Array = (0.0, 0.0, 0.0)) -> Array:
     """Return the pose [4, 4] of a translation [m] and fixed-axis roll, pitch, yaw [rad] (URDF's convention)."""
-    matrix = transformations.euler_matrix(*rpy)
+    roll, pitch, yaw = rpy
+    matrix = transformations.euler_matrix(roll, pitch, yaw)
     matrix[:3, 3] = xyz
     return matrix
 
@@ -111,7 +112,11 @@ class RevoluteJoint:
 
     def transform(self, position: float) -> Array:
         """Return the child body's pose in the parent body [4, 4] at a joint position [rad]."""
-        return self.parent_pose @ transformations.rotation_matrix(position, self.axis) @ inverse(self.child_pose)
+        return (
+            self.parent_pose
+            @ np.asarray(transformations.rotation_matrix(position, self.axis))
+            @ inverse(self.child_pose)
+        )
 
 
 @dataclass(frozen=True)

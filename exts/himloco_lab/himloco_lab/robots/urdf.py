@@ -150,7 +150,7 @@ class _Merger:
         if kind not in ("revolute", "continuous"):
             raise ValueError(f"Joint '{name}' is '{kind}': only fixed, revolute and continuous joints are supported.")
         if name in self.description.locked_joints:
-            return rotation_matrix(self.description.locked_joints[name], self._axis(joint))
+            return np.asarray(rotation_matrix(self.description.locked_joints[name], self._axis(joint)))
         return None
 
     def _add_joint(self, joint: ElementTree.Element, parent: str, child: str, parent_pose: Array, at: Array) -> None:
