@@ -56,15 +56,8 @@ def joint_power_per_speed(
 ) -> torch.Tensor:
     """Penalize motor power for the motion asked for: Σ |q̇| |τ| / max(vx*² + vy*² + yaw_weight ω*², min_speed_sq).
 
-    Args:
-        env: The environment.
-        command_name: The velocity command.
-        asset_cfg: The joints.
-        yaw_weight: What a squared yaw rate counts as in squared speed [m²].
-        min_speed_sq: Squared speed charged when less is commanded [m²/s²].
-
-    Returns:
-        Shape ``[N]`` [W s²/m²].
+    ``yaw_weight`` [m²] is what a squared yaw rate counts as in squared speed, ``min_speed_sq`` [m²/s²] what is charged
+    when less is commanded. Shape ``[N]`` [W s²/m²].
     """
     asset = env.scene[asset_cfg.name]
     joint_ids = asset_cfg.joint_ids
