@@ -65,10 +65,7 @@ class DelayedJointPositionAction(JointPositionAction):
             self._asset.actuators.target_command.effort.torch[:, self._joint_ids] = torque
 
     def hold_delay(self, steps: torch.Tensor | int | None) -> None:
-        """Delay every action by so much, instead of what would be drawn.
-
-        Args:
-            steps: Physics steps, for all or for each robot, shape ``[N]``; None draws again.
+        """Delay every action by so many physics steps, for all or for each robot, shape ``[N]``; None draws again.
 
         Raises:
             ValueError: If one is beyond the range that the task draws from.

@@ -63,9 +63,8 @@ class GaitCommand(CommandTerm):
     def hold(self, command: Sequence[float] | torch.Tensor | None) -> None:
         """Command this, at once and until told otherwise, instead of what would be drawn.
 
-        Args:
-            command: vx, vy [m/s], yaw rate [rad/s], base height [m] for all, shape ``[4]``, or for each robot, shape
-                ``[N, 4]``; None draws commands again, from the next time that one is due.
+        It is vx, vy [m/s], yaw rate [rad/s], base height [m] for all, shape ``[4]``, or for each robot, shape
+        ``[N, 4]``; None draws commands again, from the next time that one is due.
         """
         self._held = None
         if command is not None:

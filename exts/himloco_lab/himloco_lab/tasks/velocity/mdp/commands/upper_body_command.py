@@ -85,10 +85,9 @@ class UpperBodyCommand(CommandTerm):
         return self._default + self._reach_down, self._default + self._reach_up
 
     def hold(self, targets: torch.Tensor | None) -> None:
-        """Command these targets, at once and until told otherwise, instead of what would be drawn.
+        """Command these joint positions [rad], shape ``[N, J]`` or what broadcasts to it, until told otherwise.
 
-        Args:
-            targets: Joint positions [rad], shape ``[N, J]`` or what broadcasts to it; None draws them again.
+        None draws them again.
         """
         self._held = None
         if targets is not None:

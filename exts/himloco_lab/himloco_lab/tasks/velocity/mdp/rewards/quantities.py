@@ -34,11 +34,8 @@ def once_per_step[**P, T](
     """Return ``function`` with its results remembered for the rest of the policy step.
 
     Rewards are all computed between the last physics step and the resets, so within one value of
-    ``env.common_step_counter`` the same arguments give the same result. Callers must not write into it.
-
-    Args:
-        function: Takes the environment, then positional arguments that are scene entities, numbers, names or
-            (nested) sequences of numbers.
+    ``env.common_step_counter`` the same arguments give the same result. Callers must not write into it. Arguments are
+    scene entities, numbers, names or (nested) sequences of numbers.
     """
 
     @wraps(function)
@@ -145,14 +142,10 @@ class LandingDetector:
         self._touched[ids] = False
 
     def update(self, contact: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Advance one policy step.
+        """Advance one policy step, in which the bodies touch something or not; the mask [N, B] is kept.
 
-        Args:
-            contact: Whether the bodies touch something now, shape ``[N, B]``; is kept.
-
-        Returns:
-            Whether a flight ended in this step, and how long the flights have been [s], both ``[N, B]``. A flight
-            time means nothing where none ended.
+        Returns whether a flight ended in this step, and how long the flights have been [s], both ``[N, B]``. A flight
+        time means nothing where none ended.
         """
         touching = contact | self._touched
         landed = touching & (self._flight > 0.0)
