@@ -29,12 +29,7 @@ LOCK_TIMEOUT = 300.0
 
 
 def cached_usd(description: RobotDescription, folder: Path | None = None) -> Path:
-    """Return the path of the robot's USD file, built now if there is no sound one.
-
-    Args:
-        description: The robot.
-        folder: Cache folder; :func:`cache_folder` chooses one when None.
-    """
+    """Return the path of the robot's USD file in ``folder`` or :func:`cache_folder`, built now if it is not sound."""
     model = load_model(description)
     target = (folder or cache_folder()) / f"{description.name}-{input_hash(description, model)[:16]}.usd"
     return build_once(target, lambda path: write_usd(model, description, path))

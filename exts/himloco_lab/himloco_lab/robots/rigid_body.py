@@ -29,14 +29,6 @@ def pose(xyz: tuple[float, ...] | Array = (0.0, 0.0, 0.0), rpy: tuple[float, ...
     return matrix
 
 
-def inverse(matrix: Array) -> Array:
-    """Return the inverse [4, 4] of a rigid transform."""
-    result = np.eye(4)
-    result[:3, :3] = matrix[:3, :3].T
-    result[:3, 3] = -matrix[:3, :3].T @ matrix[:3, 3]
-    return result
-
-
 @dataclass(frozen=True)
 class Inertial:
     """Mass [kg], center of mass [3] [m] and inertia about it [3, 3] [kg m^2], all in one frame."""
@@ -115,7 +107,7 @@ class RevoluteJoint:
         return (
             self.parent_pose
             @ np.asarray(transformations.rotation_matrix(position, self.axis))
-            @ inverse(self.child_pose)
+            @ np.linalg.inv(self.child_pose)
         )
 
 

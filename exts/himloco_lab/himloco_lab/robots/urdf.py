@@ -13,7 +13,7 @@ import numpy as np
 from trimesh.transformations import rotation_matrix
 
 from .description import Primitive, RobotDescription
-from .rigid_body import Body, Frame, Inertial, RevoluteJoint, RigidBodyModel, Visual, inverse, pose
+from .rigid_body import Body, Frame, Inertial, RevoluteJoint, RigidBodyModel, Visual, pose
 
 Array = np.ndarray
 
@@ -116,7 +116,7 @@ class _Merger:
         name = self.description.representatives.get(first, first)
         if name not in poses:
             raise ValueError(f"Link '{name}' cannot represent the body of '{first}': it consists of {list(poses)}.")
-        to_body = inverse(poses[name])
+        to_body = np.linalg.inv(poses[name])
         inertial, visuals = Inertial(), []
         for link, link_pose in poses.items():
             frame = to_body @ link_pose
