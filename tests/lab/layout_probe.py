@@ -55,7 +55,7 @@ def describe(env) -> dict[str, object]:
     data, robot = env.scene["robot"].data, env.scene["robot"]
     ids = [robot.joint_names.index(joint) for joint in OTHER_DESCRIPTION.joints]
     return {
-        "manifest": describe_policy(env, ["policy"], LAYOUT.clip),
+        "manifest": describe_policy(env, ["policy"], LAYOUT.clip).to_dict(),
         "policy_width": observed["policy"].shape[1],
         "critic": observed["critic"].clone(),
         "command": env.command_manager.get_command("base_velocity").clone(),

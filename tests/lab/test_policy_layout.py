@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 import himloco_lab
-from himloco_lab.deployment.manifest import FORMAT, Manifest
+from himloco_lab.deployment.manifest import Manifest
 from himloco_lab.deployment.policy import untrained_manifest
 from himloco_lab.robots import PolicyLayout
 from himloco_lab.robots.description import find_description
@@ -33,7 +33,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def exported(found: dict[str, Any]) -> Manifest:
-    return Manifest.from_dict({"format": FORMAT, "task": "none", **found["manifest"]})
+    return Manifest.from_dict(found["manifest"])
 
 
 def test_every_number_of_the_layout_is_another_one() -> None:

@@ -22,12 +22,13 @@ from himloco_lab.robots.description import (
     RobotDescription,
     UrdfSource,
     find_description,
+    is_contactless,
 )
 from himloco_lab.robots.g1 import G1_29DOF_CFG, G1_CFG, G1_DESCRIPTION, G1_JOINTS
 from himloco_lab.robots.meshes import thin_out
 from himloco_lab.robots.rigid_body import lowest_point, pose, standing_height
 from himloco_lab.robots.urdf import load_model
-from himloco_lab.robots.usd_builder import is_contactless, principal_axes
+from himloco_lab.robots.usd_builder import principal_axes
 
 # A 2 kg base with a 1 kg knob fixed 0.3 m above it, and a 1 kg leg hanging 0.5 m below on a hinge about y.
 TOY = """

@@ -24,10 +24,7 @@ def allow_pageable_host_memory() -> bool:
     copies to a GPU, so dropping it where there is no GPU changes nothing else.
 
     Warp loads only when something asks for it and its functions are imported by name in places, so the allocator that
-    all of them end up with is what is replaced. Calling this twice does no harm.
-
-    Returns:
-        Whether the fallback is in place.
+    all of them end up with is what is replaced. Calling this twice does no harm. Returns whether it is replaced.
     """
     import warp
 
@@ -62,10 +59,7 @@ def limit_physx_threads() -> bool:
 
     Two processes with eight threads each on two cores spend their time on switching between them. With one core,
     PhysX works in the calling thread. Its cooking service (UJITSO), which caches cooked meshes between runs, stays off:
-    terrain and robots are cooked within seconds.
-
-    Returns:
-        Whether there is an ``ovphysx``.
+    terrain and robots are cooked within seconds. Returns whether there is an ``ovphysx``.
     """
     if importlib.util.find_spec("ovphysx") is None:
         return False

@@ -39,15 +39,7 @@ def spawn_robot(
     orientation: tuple[float, float, float, float] | None = None,
     **kwargs: Any,
 ) -> Usd.Prim:
-    """Build the robot's USD (or find it in the cache) and spawn it as any other USD file.
-
-    Args:
-        prim_path: Where the robot goes.
-        cfg: The spawner configuration; its ``usd_path`` is filled in.
-        translation: Position [m] relative to the parent prim.
-        orientation: Quaternion (x, y, z, w) relative to the parent prim.
-        **kwargs: Passed on.
-    """
+    """Build the robot's USD (or find it in the cache), set ``usd_path`` to it, and spawn it as any other USD file."""
     from .cache import cached_usd
 
     cfg.usd_path = str(cached_usd(find_description(cfg.robot)))
@@ -69,11 +61,7 @@ class RobotUsdFileCfg(sim_utils.UsdFileCfg):
 
 
 def make_articulation_cfg(robot: str) -> ArticulationCfg:
-    """Return a robot's articulation, standing at its default pose with the soles just above the ground.
-
-    Args:
-        robot: The robot's description as ``"package.module:NAME"``.
-    """
+    """Return the articulation of the robot ``"package.module:NAME"``, in its default pose just above the ground."""
     description = find_description(robot)
     model = load_model(description)
     height = standing_height(model, description) + description.spawn_clearance

@@ -4,8 +4,7 @@
 """Built robots, kept on disk under a hash of everything they are built from.
 
 Several processes may ask at once: a file lock lets one build while the others wait. A file appears under its name only
-when it is complete (written beside, synchronized, renamed) and carries a checksum, so a broken one is noticed and
-built again.
+when it is complete, and carries a checksum, so a broken one is noticed and built again.
 """
 
 from __future__ import annotations
@@ -18,6 +17,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from himloco_rl.checkpoints.files import write_atomically
+
 from .description import RobotDescription
 from .rigid_body import RigidBodyModel
 from .urdf import load_model
@@ -28,12 +29,7 @@ LOCK_TIMEOUT = 300.0
 
 
 def cached_usd(description: RobotDescription, folder: Path | None = None) -> Path:
-    """Return the path of the robot's USD file, built now if there is no sound one.
-
-    Args:
-        description: The robot.
-        folder: Cache folder; :func:`cache_folder` chooses one when None.
-    """
+    """Return the path of the robot's USD file in ``folder`` or :func:`cache_folder`, built now if it is not sound."""
     model = load_model(description)
     target = (folder or cache_folder()) / f"{description.name}-{input_hash(description, model)[:16]}.usd"
     return build_once(target, lambda path: write_usd(model, description, path))
@@ -59,7 +55,7 @@ def build_once(target: Path, build: Callable[[Path], None]) -> Path:
 def is_sound(target: Path) -> bool:
     """Whether the file is there and matches the checksum stored beside it."""
     try:
-        return _checksum_file(target).read_text().strip() == _digest(target)
+        return _checksum_file(target).read_text().strip() == hashlib.sha256(target.read_bytes()).hexdigest()
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -80,10 +76,9 @@ def input_hash(description: RobotDescription, model: RigidBodyModel) -> str:
 def cache_folder() -> Path:
     """Return the first writable of ``$HIMLOCO_CACHE_DIR``, the user's XDG cache, and a temporary folder of the user."""
     chosen = os.environ.get("HIMLOCO_CACHE_DIR")
-    xdg = os.environ.get("XDG_CACHE_HOME")
-    home = Path(xdg) if xdg else Path("~/.cache").expanduser()
-    fallback = Path(tempfile.gettempdir()) / f"himloco_lab-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
-    candidates = ([Path(chosen).expanduser()] if chosen else []) + [home / "himloco_lab" / "robots", fallback]
+    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "himloco_lab" / "robots"
+    fallback = Path(tempfile.gettempdir()) / f"himloco_lab-{os.getuid()}"
+    candidates = [*([Path(chosen).expanduser()] if chosen else []), home, fallback]
     for folder in candidates:
         if _is_writable(folder):
             return folder
@@ -92,36 +87,18 @@ def cache_folder() -> Path:
 
 
 def _build(target: Path, build: Callable[[Path], None]) -> None:
-    # the suffix must stay .usd: OpenUSD chooses its format by it
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    scratch = Path(name)
-    try:
+    # under its own name in a folder of its own: OpenUSD chooses its format by the suffix
+    with tempfile.TemporaryDirectory(prefix=f".{target.stem}-", dir=target.parent) as folder:
+        scratch = Path(folder) / target.name
         build(scratch)
-        scratch.chmod(0o644)  # mkstemp's are private, but a cache may be shared
-        _synchronize(scratch)
-        checksum = scratch.with_suffix(".sha256")
-        checksum.write_text(_digest(scratch) + "\n")
-        _synchronize(checksum)
-        # the file first: between the two renames its checksum does not match, and it counts as broken
-        os.replace(scratch, target)
-        os.replace(checksum, _checksum_file(target))
-    finally:
-        scratch.unlink(missing_ok=True)
-        scratch.with_suffix(".sha256").unlink(missing_ok=True)
+        data = scratch.read_bytes()
+    # the file first: as long as its checksum does not match it counts as broken
+    write_atomically(target, data)
+    write_atomically(_checksum_file(target), hashlib.sha256(data).hexdigest().encode())
 
 
 def _checksum_file(target: Path) -> Path:
     return target.with_name(target.name + ".sha256")
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _synchronize(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
 
 
 def _is_writable(folder: Path) -> bool:

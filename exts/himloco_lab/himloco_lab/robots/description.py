@@ -14,7 +14,6 @@ import contextlib
 import importlib
 import importlib.metadata
 import re
-import site
 import sys
 import sysconfig
 from collections.abc import Mapping
@@ -60,9 +59,8 @@ class UrdfSource:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             roots.append(Path(str(importlib.metadata.distribution(self.distribution).locate_file(""))))
         # a distribution may be vendored without metadata (Isaac Sim's prebundles do that): look beside the others too
-        roots += [Path(sysconfig.get_path(key)) for key in ("purelib", "platlib")]
-        roots += [Path(folder) for folder in (*site.getsitepackages(), *sys.path) if folder]
-        return list(dict.fromkeys(roots))
+        roots += [Path(sysconfig.get_path("purelib")), *(Path(folder) for folder in sys.path if folder)]
+        return roots
 
 
 @dataclass(frozen=True)
@@ -140,9 +138,6 @@ class RobotDescription:
 
     contacts: tuple[Contact, ...]
     foot_bodies: tuple[str, ...]
-    foot_points: tuple[Vector3, ...] = ((0.0, 0.0, 0.0),)
-    """Points under each foot, in the foot body's frame [m]."""
-
     locked_joints: Mapping[str, float] = field(default_factory=dict)
     """Joints that are held at a position [rad] and merged away like fixed ones."""
 

@@ -139,7 +139,6 @@ G1_DESCRIPTION = RobotDescription(
     default_joint_pos=_DEFAULT_POSE,
     contacts=(*_TRUNK, *(contact for side in SIDES for contact in (*_leg(side), *_arm(side)))),
     foot_bodies=G1_FOOT_BODIES,
-    foot_points=G1_FOOT_POINTS,
     driven_joints=G1_LEG_JOINTS,
     trunk_bodies=("torso_link",),
     foot_height=0.02,  # HOMIE's: it compares the height above the ankles, less 2 cm than the command

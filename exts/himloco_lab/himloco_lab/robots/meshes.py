@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import trimesh
 
 from .description import Primitive
 from .rigid_body import Visual
@@ -43,9 +44,8 @@ def merge_visuals(visuals: Sequence[Visual]) -> list[TriangleMesh]:
             by_color.setdefault(visual.color, []).append(thin_out(*_moved(_load(visual.shape), visual)))
     merged = []
     for color, parts in by_color.items():
-        starts = np.cumsum([0, *(len(vertices) for vertices, _ in parts[:-1])])
-        faces = np.concatenate([faces + start for (_, faces), start in zip(parts, starts, strict=True)])
-        merged.append(TriangleMesh(np.concatenate([vertices for vertices, _ in parts]), faces, color))
+        vertices, faces = trimesh.util.append_faces(*zip(*parts, strict=True))
+        merged.append(TriangleMesh(vertices, faces, color))
     return merged
 
 
@@ -68,8 +68,6 @@ def thin_out(vertices: np.ndarray, faces: np.ndarray, grid: float = GRID) -> tup
 @functools.lru_cache(maxsize=8)  # four legs show the same files
 def _load(path: Path) -> Any:
     """Return a mesh file's triangles."""
-    import trimesh
-
     if not path.is_file():
         raise FileNotFoundError(f"No mesh at '{path}', which the URDF shows: reinstall the package it is from.")
     return trimesh.load(path, force="mesh", process=False)  # thinning merges equal vertices anyway
@@ -77,8 +75,6 @@ def _load(path: Path) -> Any:
 
 def _shape_mesh(primitive: Primitive) -> Any:
     """Return a primitive's triangles."""
-    import trimesh
-
     if primitive.kind == "box":
         return trimesh.creation.box(primitive.size)
     if primitive.kind == "sphere":

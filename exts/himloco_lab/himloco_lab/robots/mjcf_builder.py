@@ -13,15 +13,14 @@ torque [N m]. Velocity limits are left out, since MuJoCo has none, and so is the
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import mujoco
 import numpy as np
 
-from .description import Contact, Primitive, RobotDescription, is_contactless
+from .description import Primitive, RobotDescription
 from .meshes import merge_visuals
-from .rigid_body import Body, RevoluteJoint, RigidBodyModel, pose, standing_height
+from .rigid_body import Body, RevoluteJoint, RigidBodyModel, contactless_bodies, pose, standing_height
 from .urdf import load_model
 
 GROUND = "ground"
@@ -82,13 +81,8 @@ class HeightField:
         """Return the height of the ground under points: of the surface that MuJoCo's contacts and rays meet.
 
         A cell is two triangles there, split from its corner at low x and y to that at high x and y. Bilinear heights
-        would be off by up to a quarter of what the cell is twisted by.
-
-        Args:
-            points: World x and y [m], shape ``[..., 2]``. Points beyond the edges take the height of the nearest edge.
-
-        Returns:
-            World z [m], shape ``[...]``.
+        would be off by up to a quarter of what the cell is twisted by. Points are world x and y [m], shape
+        ``[..., 2]``; beyond the edges they take the height of the nearest one. The result is world z [m], ``[...]``.
         """
         last = np.array(self.heights.shape) - 1
         place = np.clip(points / self.cell + 0.5 * last, 0.0, last)  # [..., 2], in cells from the first corner
@@ -139,11 +133,16 @@ def make_spec(
     added[model.root].add_freejoint(name="floating_base")
     for joint in model.joints.values():
         added[joint.child] = _add_child(added[joint.parent], joint, description)
-        _add_motor(spec, joint, description)
+        effort = description.effort_limit_of(joint)
+        motor = spec.add_actuator(name=joint.name, target=joint.name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
+        motor.set_to_motor()
+        motor.ctrllimited = mujoco.mjtLimited.mjLIMITED_TRUE
+        motor.ctrlrange = [-effort, effort]
     for name, body in model.bodies.items():
         _fill_body(spec, added[name], body, model, visuals)
     _add_contacts(added, model, description, shown=not visuals)
-    _exclude_pairs(spec, model, description)
+    for first, second in contactless_bodies(model, description):  # parents and children ignore each other anyway
+        spec.add_exclude(name=f"{first}_{second}", bodyname1=first, bodyname2=second)
     height = standing_height(model, description) + description.spawn_clearance
     # joints come depth first in both models, so this is the compiled model's order
     stance = [description.default_pos_of(joint) for joint in model.joints]
@@ -197,12 +196,8 @@ def _samples(terrain: HeightField) -> tuple[float, float, np.ndarray]:
 def replace_ground(model: mujoco.MjModel, terrain: HeightField) -> None:
     """Give the ground of a compiled model other heights, to be drawn or met by rays: contacts need a model of its own.
 
-    Args:
-        model: Compiled from :func:`make_spec` with a height field of the same grid.
-        terrain: The new ground.
-
     Raises:
-        ValueError: If the grids differ.
+        ValueError: If the model was not made by :func:`make_spec` with a height field of the same grid.
     """
     low, elevation, samples = _samples(terrain)
     if model.nhfielddata != samples.size or not np.allclose(model.hfield_size[0, :2], terrain.half_extent):
@@ -229,14 +224,6 @@ def _add_child(parent: mujoco.MjsBody, joint: RevoluteJoint, description: RobotD
         armature=description.actuator_of(joint.name).armature,
     )
     return child
-
-
-def _add_motor(spec: mujoco.MjSpec, joint: RevoluteJoint, description: RobotDescription) -> None:
-    effort = description.effort_limit_of(joint)
-    motor = spec.add_actuator(name=joint.name, target=joint.name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
-    motor.set_to_motor()
-    motor.ctrllimited = mujoco.mjtLimited.mjLIMITED_TRUE
-    motor.ctrlrange = [-effort, effort]
 
 
 def _fill_body(spec: mujoco.MjSpec, target: mujoco.MjsBody, body: Body, model: RigidBodyModel, visuals: bool) -> None:
@@ -289,18 +276,6 @@ def _geom_size(primitive: Primitive) -> list[float]:
         return [0.5 * extent for extent in primitive.size]
     radius, *length = primitive.size
     return [radius, 0.5 * length[0] if length else 0.0, 0.0]
-
-
-def _exclude_pairs(spec: mujoco.MjSpec, model: RigidBodyModel, description: RobotDescription) -> None:
-    """Let the bodies named by ``contactless_pairs`` ignore each other (MuJoCo's parents and children already do)."""
-    for first, second in itertools.combinations(contact_bodies(description.contacts, model), 2):
-        if is_contactless(first, second, description):
-            spec.add_exclude(name=f"{first}_{second}", bodyname1=first, bodyname2=second)
-
-
-def contact_bodies(contacts: tuple[Contact, ...], model: RigidBodyModel) -> list[str]:
-    """Return the bodies that carry contact shapes, each once."""
-    return list(dict.fromkeys(model.frames[contact.link].body for contact in contacts))
 
 
 def _quaternion(frame: np.ndarray) -> np.ndarray:

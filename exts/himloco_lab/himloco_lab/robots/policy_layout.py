@@ -101,14 +101,10 @@ class PolicyLayout:
         return self.physics_dt * self.decimation
 
     def frame(self, joints: tuple[str, ...], num_actions: int) -> tuple[FrameTerm, ...]:
-        """Return the terms of one frame of observations, in order.
+        """Return the terms of one frame of observations of these joints, in order.
 
         The references clip a value after they scale it, Isaac Lab and the manifest before: so :attr:`clip` is divided
         by the scale.
-
-        Args:
-            joints: The joints that are measured.
-            num_actions: Length of the last action.
         """
 
         def term(

@@ -59,23 +59,12 @@ def quadruped_description(
     policy_layout: PolicyLayout | None = None,
     **changes: Any,
 ) -> RobotDescription:
-    """Return the description of a member of the family; gains and pose are those of HIMLoco.
+    """Return the description of a member of the family; gains and pose are those of HIMLoco unless given.
 
-    Args:
-        name: Name of the robot.
-        urdf: Where its URDF lies.
-        sizes: Of a leg.
-        trunk_size: Full extents of the box that stands for the trunk [m].
-        trunk: The link that carries the trunk's mass; the root body takes its name and frame.
-        root_link: The URDF's first link.
-        stiffness: Of all joints [N m/rad].
-        damping: Of all joints [N m s/rad].
-        hip: Default position of the hips, to the outside [rad].
-        front_thigh: Default position of the front thighs [rad].
-        rear_thigh: Default position of the rear thighs [rad].
-        calf: Default position of the calves [rad].
-        policy_layout: What its policies see and do; HIMLoco's if None.
-        **changes: Other fields of the description.
+    ``trunk_size`` [m] are the full extents of the box that stands for the trunk, ``trunk`` is the link that carries its
+    mass, whose name and frame the root body takes, and ``root_link`` the URDF's first link. ``stiffness`` [N m/rad] and
+    ``damping`` [N m s/rad] are those of all joints; ``hip`` (to the outside), ``front_thigh``, ``rear_thigh`` and
+    ``calf`` are default positions [rad]; ``changes`` are other fields of the description.
     """
     pose: dict[str, float] = {}
     for leg in LEGS:

@@ -8,43 +8,24 @@ Poses are 4 x 4 homogeneous matrices, inertias 3 x 3 matrices about a body's cen
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from trimesh import transformations
 
-from .description import Primitive, RobotDescription
+from .description import Primitive, RobotDescription, is_contactless
 
 Array = np.ndarray
 
 
 def pose(xyz: tuple[float, ...] | Array = (0.0, 0.0, 0.0), rpy: tuple[float, ...] | Array = (0.0, 0.0, 0.0)) -> Array:
     """Return the pose [4, 4] of a translation [m] and fixed-axis roll, pitch, yaw [rad] (URDF's convention)."""
-    (cr, cp, cy), (sr, sp, sy) = np.cos(np.asarray(rpy, float)), np.sin(np.asarray(rpy, float))
-    roll = np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
-    pitch = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
-    yaw = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
-    matrix = np.eye(4)
-    matrix[:3, :3] = yaw @ pitch @ roll
+    roll, pitch, yaw = rpy
+    matrix = transformations.euler_matrix(roll, pitch, yaw)
     matrix[:3, 3] = xyz
-    return matrix
-
-
-def inverse(matrix: Array) -> Array:
-    """Return the inverse [4, 4] of a rigid transform."""
-    result = np.eye(4)
-    result[:3, :3] = matrix[:3, :3].T
-    result[:3, 3] = -matrix[:3, :3].T @ matrix[:3, 3]
-    return result
-
-
-def rotation_about(axis: Array, angle: float) -> Array:
-    """Return the pose [4, 4] that turns by ``angle`` [rad] about a unit axis (Rodrigues)."""
-    x, y, z = axis
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    matrix = np.eye(4)
-    matrix[:3, :3] += np.sin(angle) * cross + (1.0 - np.cos(angle)) * cross @ cross
     return matrix
 
 
@@ -123,7 +104,11 @@ class RevoluteJoint:
 
     def transform(self, position: float) -> Array:
         """Return the child body's pose in the parent body [4, 4] at a joint position [rad]."""
-        return self.parent_pose @ rotation_about(self.axis, position) @ inverse(self.child_pose)
+        return (
+            self.parent_pose
+            @ np.asarray(transformations.rotation_matrix(position, self.axis))
+            @ np.linalg.inv(self.child_pose)
+        )
 
 
 @dataclass(frozen=True)
@@ -190,3 +175,9 @@ def standing_height(model: RigidBodyModel, description: RobotDescription) -> flo
     if not description.contacts:
         raise ValueError(f"The {description.name} has no contact shapes, so it cannot stand.")
     return -min(lowest_point(contact.primitive, links[contact.link]) for contact in description.contacts)
+
+
+def contactless_bodies(model: RigidBodyModel, description: RobotDescription) -> list[tuple[str, str]]:
+    """Return the pairs of bodies with contact shapes that the description lets pass through each other."""
+    touching = dict.fromkeys(model.frames[contact.link].body for contact in description.contacts)
+    return [pair for pair in itertools.combinations(touching, 2) if is_contactless(*pair, description)]

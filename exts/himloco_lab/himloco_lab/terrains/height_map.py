@@ -28,24 +28,14 @@ class HeightMapTerrainImporter(TerrainImporter):
         return self._level if self._is_level else None
 
     def import_mesh(self, name: str, mesh: trimesh.Trimesh) -> None:
-        """Import the terrain mesh and sample its heights.
-
-        Args:
-            name: Name of the terrain prim.
-            mesh: The terrain, z up [m].
-        """
+        """Import the terrain mesh, z up [m], and sample its heights."""
         super().import_mesh(name, mesh)
         self._sample_heights(mesh)
 
     def height_at(self, points_w: torch.Tensor) -> torch.Tensor:
-        """Return the height of the ground under points.
+        """Return the world z of the ground under points [..., 2 or 3] in the world [m], shape ``[...]``.
 
-        Args:
-            points_w: Points in the world frame [m], shape ``[..., 2]`` or ``[..., 3]``; z is not used.
-                Points beyond the terrain take the height of its nearest edge.
-
-        Returns:
-            World z of the ground [m], shape ``[...]``.
+        Points beyond the terrain take the height of its nearest edge.
         """
         if self._is_level:
             return torch.full(points_w.shape[:-1], self._level, device=points_w.device)

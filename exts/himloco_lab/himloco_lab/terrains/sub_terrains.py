@@ -16,15 +16,7 @@ from .generators import RoughPyramidSlopeTerrainCfg, SlabTerrainCfg
 
 
 def slab_terrain(difficulty: float, cfg: SlabTerrainCfg) -> tuple[list[trimesh.Trimesh], np.ndarray]:
-    """Build a box whose top face is the ground plane z = 0.
-
-    Args:
-        difficulty: Not used; flat ground has one difficulty.
-        cfg: The terrain configuration.
-
-    Returns:
-        The mesh and the origin [m] of the terrain, shape ``[3]``.
-    """
+    """Build a box whose top face is the ground plane z = 0; return it and the terrain's origin [m], shape ``[3]``."""
     width, length = cfg.size
     box = trimesh.creation.box((width, length, cfg.thickness))
     box.apply_translation((width / 2, length / 2, -cfg.thickness / 2))
@@ -35,14 +27,8 @@ def slab_terrain(difficulty: float, cfg: SlabTerrainCfg) -> tuple[list[trimesh.T
 def rough_pyramid_slope_terrain(difficulty: float, cfg: RoughPyramidSlopeTerrainCfg) -> tuple[np.ndarray, np.ndarray]:
     """Build a square pyramid with a level top and uniform bumps on its slopes.
 
-    HIMLoco draws ``slope = 0.4 d`` and bumps of ``+-(0.01 + 0.07 d)``.
-
-    Args:
-        difficulty: Between 0 and 1; interpolates slope and roughness.
-        cfg: The terrain configuration.
-
-    Returns:
-        Heights in units of the vertical scale, shape ``[X, Y]`` (int16), and the origin [m], shape ``[3]``.
+    HIMLoco draws ``slope = 0.4 d`` and bumps of ``+-(0.01 + 0.07 d)`` at difficulty d. Returns heights in units of the
+    vertical scale, shape ``[X, Y]`` (int16), and the origin [m], shape ``[3]``.
     """
     num_x = int(cfg.size[0] / cfg.horizontal_scale)
     num_y = int(cfg.size[1] / cfg.horizontal_scale)

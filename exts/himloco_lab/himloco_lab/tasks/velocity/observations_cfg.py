@@ -51,12 +51,10 @@ class VelocityObservationsCfg:
 def make_observations(
     robot: RobotDescription, noise: Mapping[str, float], privileged: Mapping[str, ObsTerm] | None = None
 ) -> VelocityObservationsCfg:
-    """Build the groups from the robot's frame.
+    """Build the groups from the frame, scales, clipping and history of the robot's policy layout.
 
-    Args:
-        robot: The robot, whose policy layout has scales, clipping and history.
-        noise: Term -> half-width of the uniform noise on its scaled values, for the policy only.
-        privileged: Further terms of the critic, between the base velocity and the scan of the ground.
+    The policy's terms get uniform noise, whose half-width on the scaled values is in ``noise``; ``privileged`` are
+    further terms of the critic, between the base velocity and the scan of the ground.
     """
     layout = robot.policy_layout
     bound = layout.clip / layout.lin_vel_scale
@@ -77,13 +75,7 @@ def make_observations(
 
 
 def make_group(terms: Mapping[str, ObsTerm], noisy: bool = False, history_length: int | None = None) -> ObsGroup:
-    """Build a group of terms whose values come one after the other, frame by frame, oldest first.
-
-    Args:
-        terms: Name -> term, in order.
-        noisy: Whether the terms' noise is added.
-        history_length: Number of frames; None for the present one only.
-    """
+    """Build a group of terms whose values come one after the other, frame by frame, oldest first; only one if None."""
     order = "term" if history_length is None else "time"
     group = ObsGroup(enable_corruption=noisy, history_length=history_length, history_order=order)
     for name, term in terms.items():
@@ -94,8 +86,7 @@ def make_group(terms: Mapping[str, ObsTerm], noisy: bool = False, history_length
 def ground_scan(noise: float = 0.0) -> ObsTerm:
     """Build the scan of the ground: clip(z - 0.5 - h, +-1) x 5 at 17 x 11 = 187 points (HIMLoco).
 
-    Args:
-        noise: Half-width of the uniform noise on the height [m].
+    ``noise`` is the half-width of the uniform noise on the height [m].
     """
     return ObsTerm(
         func=mdp.terrain_scan,

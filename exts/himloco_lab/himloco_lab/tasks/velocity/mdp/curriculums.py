@@ -22,17 +22,10 @@ if TYPE_CHECKING:
 
 
 def tracking_share(env: ManagerBasedRLEnv, env_ids: torch.Tensor | slice, reward_term: str) -> torch.Tensor:
-    """Return which share of a full episode's best tracking reward the ending episodes earned.
+    """Return which share of a full episode's best tracking reward the ending episodes earned, in [0, 1], shape ``[n]``.
 
-    A robot that falls early earns less than one that tracks badly for the full time.
-
-    Args:
-        env: The environment.
-        env_ids: The environments that are about to be reset.
-        reward_term: Name of a reward whose best value is 1 a step before weighting.
-
-    Returns:
-        Shares in [0, 1], shape ``[n]``.
+    A robot that falls early earns less than one that tracks badly for the full time. The best value of the reward is
+    1 a step before weighting.
 
     Raises:
         ValueError: If the task does without that reward.
@@ -51,11 +44,7 @@ class EndedEpisodes:
     """Mean of a figure over the episodes that ended since it was last asked for, every so many environment steps."""
 
     def __init__(self, env: ManagerBasedRLEnv) -> None:
-        """Start with no episode.
-
-        Args:
-            env: The environment, whose steps count.
-        """
+        """Start with no episode, at the environment's present step."""
         self._env = env
         self._sum = torch.zeros((), device=env.device)
         self._count = 0
@@ -132,19 +121,10 @@ class terrain_levels_by_tracking(ManagerTermBase):
         down_share: float = 0.4,
         min_distance: float = 2.0,
     ) -> torch.Tensor:
-        """Move the robots that are about to be reset.
+        """Move the robots that are about to be reset, and return the mean level.
 
-        Args:
-            env: The environment.
-            env_ids: The environments that are about to be reset.
-            reward_term: The tracking reward.
-            command_name: The gait command.
-            up_share: Share of the best reward above which the level goes up.
-            down_share: Share of the best reward below which it goes down.
-            min_distance: Commanded path [m] that a promotion needs.
-
-        Returns:
-            The mean terrain level.
+        The level goes up above ``up_share`` of the best reward if the commanded path was longer than ``min_distance``
+        [m], and down below ``down_share``.
         """
         terrain = cast("TerrainImporter", env.scene.terrain)
         command = cast("GaitCommand", env.command_manager.get_term(command_name))
@@ -187,20 +167,7 @@ class upper_body_ratio(EndedEpisodesCurriculum):
         step: float = 0.05,
         interval: int = 1000,
     ) -> float:
-        """Collect the ended episodes and, when it is time, move the ratio.
-
-        Args:
-            env: The environment.
-            env_ids: The environments that are about to be reset.
-            command_name: The upper-body command.
-            reward_term: The tracking reward.
-            threshold: Share of the best reward, averaged over episodes.
-            step: What is added to the ratio.
-            interval: Environment steps between two checks.
-
-        Returns:
-            The ratio r_a.
-        """
+        """Collect the ended episodes and, when it is time, move the ratio; return it."""
         command = cast("UpperBodyCommand", env.command_manager.get_term(command_name))
         self._ended.add(tracking_share(env, env_ids, reward_term))
         share = self._ended.mean_every(interval)
@@ -232,20 +199,7 @@ class forward_range_by_tracking(EndedEpisodesCurriculum):
         step: float = 0.2,
         interval: int = 1000,
     ) -> float:
-        """Collect the ended episodes and, when it is time, widen the range.
-
-        Args:
-            env: The environment.
-            env_ids: The environments that are about to be reset.
-            command_name: The command with the range.
-            reward_term: The tracking reward.
-            threshold: Share of the best reward, averaged over episodes.
-            step: What is added at both ends [m/s].
-            interval: Environment steps between two checks.
-
-        Returns:
-            The upper end of the range [m/s].
-        """
+        """Collect the ended episodes and, when it is time, widen the range; return its upper end [m/s]."""
         command = cast("HeadingCommand", env.command_manager.get_term(command_name))
         share = tracking_share(env, env_ids, reward_term)
         is_fast = command.is_fast[env_ids]
@@ -304,21 +258,7 @@ class speed_share_by_tracking(EndedEpisodesCurriculum):
         step: float = 0.1,
         interval: int = 400,
     ) -> float:
-        """Collect the ended episodes and, when it is time, command more.
-
-        Args:
-            env: The environment.
-            env_ids: The environments that are about to be reset.
-            command_name: The command whose ranges grow.
-            reward_term: The tracking reward.
-            slowest_share: The share to start with.
-            threshold: Share of the best reward, averaged over episodes.
-            step: What is added to the share.
-            interval: Environment steps between two checks.
-
-        Returns:
-            The share.
-        """
+        """Collect the ended episodes and, when it is time, command more; return the share."""
         self._ended.add(tracking_share(env, env_ids, reward_term))
         tracked = self._ended.mean_every(interval)
         if tracked is not None and tracked > threshold and self.share < 1.0:
@@ -402,22 +342,7 @@ class disturbances_by_survival(EndedEpisodesCurriculum):
         slowest_share: float = 0.25,
         first_weights: dict[str, float] | None = None,
     ) -> float:
-        """Collect the ended episodes and, when it is time, move the ratio.
-
-        Args:
-            env: The environment.
-            env_ids: The environments that are about to be reset.
-            command_name: The gait command, whose squats get deeper and whose walks get faster.
-            up_share: Share of a full episode above which the ratio grows.
-            down_share: Share below which it shrinks.
-            step: What is added or taken.
-            interval: Environment steps between two checks.
-            slowest_share: Share of the task's speeds that is drawn at r = 0.
-            first_weights: Reward term -> its weight at r = 0.
-
-        Returns:
-            The ratio r.
-        """
+        """Collect the ended episodes and, when it is time, move the ratio; return it."""
         self._ended.add((env.common_step_counter - self._born[env_ids]) / env.max_episode_length)
         self._born[env_ids] = env.common_step_counter
         share = self._ended.mean_every(interval)

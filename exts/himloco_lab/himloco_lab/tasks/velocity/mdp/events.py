@@ -43,15 +43,9 @@ class randomize_masses(ManagerTermBase):
         payload_ranges: dict[str, tuple[float, float]],
         min_mass: float = 0.05,
     ) -> None:
-        """Draw new masses.
+        """Draw factors on the masses of ``asset_cfg``'s bodies, and payloads [kg] by body name pattern.
 
-        Args:
-            env: The environment.
-            env_ids: The environments to change; all if None.
-            asset_cfg: The bodies whose mass is scaled.
-            scale_range: Factors on the mass from the model.
-            payload_ranges: Body name pattern -> mass that is added [kg].
-            min_mass: No body gets lighter than this [kg].
+        No body gets lighter than ``min_mass`` [kg].
         """
         ids = slice(None) if env_ids is None else env_ids
         mass = self._mass[ids].clone()
@@ -85,17 +79,9 @@ class randomize_material_per_env(randomize_rigid_body_material):
         asset_cfg: SceneEntityCfg,
         make_consistent: bool = False,
     ) -> None:
-        """Draw materials for these environments.
+        """Draw materials for these environments, ``num_buckets`` of them when all are reset.
 
-        Args:
-            env: The environment.
-            env_ids: The environments to change; all if None.
-            static_friction_range: Range of the friction coefficient.
-            dynamic_friction_range: Not used: the dynamic coefficient equals the static one.
-            restitution_range: Range of the restitution.
-            num_buckets: How many materials a reset of all robots draws.
-            asset_cfg: The robot.
-            make_consistent: Not used: the two coefficients are equal.
+        The dynamic coefficient equals the static one: ``dynamic_friction_range`` and ``make_consistent`` are not used.
         """
         ids = torch.arange(env.num_envs, device=env.device)
         if env_ids is not None:
@@ -104,7 +90,12 @@ class randomize_material_per_env(randomize_rigid_body_material):
         for group in groups:
             friction = float(sample_uniform(*static_friction_range, (1,), "cpu"))
             restitution = float(sample_uniform(*restitution_range, (1,), "cpu"))
-            self._narrow_to(friction, restitution)
+            # one material to choose from: PhysX picks from buckets, Newton from ranges
+            if hasattr(self._impl, "material_buckets"):
+                self._impl.material_buckets[:] = torch.tensor([friction, friction, restitution])
+            else:
+                self._impl._static_friction_range = (friction, friction)
+                self._impl._restitution_range = (restitution, restitution)
             super().__call__(
                 env,
                 group,
@@ -116,14 +107,6 @@ class randomize_material_per_env(randomize_rigid_body_material):
                 make_consistent,
             )
 
-    def _narrow_to(self, friction: float, restitution: float) -> None:
-        """Leave Isaac Lab's term one material to choose from: PhysX picks from buckets, Newton from ranges."""
-        if hasattr(self._impl, "material_buckets"):
-            self._impl.material_buckets[:] = torch.tensor([friction, friction, restitution])
-        else:
-            self._impl._static_friction_range = (friction, friction)
-            self._impl._restitution_range = (restitution, restitution)
-
 
 def reset_joints_around_default(
     env: ManagerBasedEnv,
@@ -132,15 +115,7 @@ def reset_joints_around_default(
     offset_range: tuple[float, float],
     asset_cfg: SceneEntityCfg = SceneEntityCfg("robot"),
 ) -> None:
-    """Reset joints to q0 * U(scale) + U(offset), clipped to the soft limits, at rest.
-
-    Args:
-        env: The environment.
-        env_ids: The environments to reset.
-        scale_range: Factors on the default positions.
-        offset_range: Offsets [rad].
-        asset_cfg: The robot.
-    """
+    """Reset joints to q0 * U(scale) + U(offset) [rad], clipped to the soft limits, at rest."""
     asset: Articulation = env.scene[asset_cfg.name]
     default = asset.data.default_joint_pos.torch[env_ids]
     position = default * sample_uniform(*scale_range, default.shape, env.device)
@@ -160,15 +135,9 @@ def push_by_replacing_velocity(
 ) -> None:
     """Push the robot by replacing components of its base velocity.
 
-    Isaac Lab's ``push_by_setting_velocity`` adds to the velocity; legged_gym's pushes, and so HOMIE's, replace it.
-
-    Args:
-        env: The environment.
-        env_ids: The environments to push.
-        velocity_range: "x", "y", "z" [m/s], "roll", "pitch", "yaw" [rad/s] -> range in the world frame; what is not
-            named keeps its velocity.
-        asset_cfg: The robot.
-        strength: 1 replaces the velocity, 0 leaves it, and what is between goes part of the way.
+    Isaac Lab's ``push_by_setting_velocity`` adds to the velocity; legged_gym's pushes, and so HOMIE's, replace it. The
+    ranges are those of "x", "y", "z" [m/s], "roll", "pitch", "yaw" [rad/s] in the world; what is not named keeps its
+    velocity. A ``strength`` of 1 replaces the velocity, 0 leaves it, and what is between goes part of the way.
     """
     asset: Articulation = env.scene[asset_cfg.name]
     velocity = asset.data.root_vel_w.torch[env_ids].clone()
@@ -188,14 +157,8 @@ def push_by_force(
 ) -> None:
     """Push all robots by forces of their own for one policy step, and again *every* so many steps.
 
-    An interval event that is called after every step (HIMLoco): a force set now acts in the next one.
-
-    Args:
-        env: The environment.
-        env_ids: Not used: the pushes have one clock.
-        asset_cfg: The body that is pushed, at its center of mass.
-        limit: Half-width of the uniform force along each of the body's axes [N].
-        every: Policy steps from push to push.
+    An interval event that is called after every step (HIMLoco): a force set now acts in the next one. It is uniform up
+    to *limit* [N] along each of the axes of the body, at whose center of mass it acts.
     """
     asset: Articulation = env.scene[asset_cfg.name]
     phase = env.common_step_counter % every
@@ -229,11 +192,7 @@ class punch_links(ManagerTermBase):
         self.reset()
 
     def reset(self, env_ids: Sequence[int] | torch.Tensor | slice | None = None) -> None:
-        """End the blows of these robots, and draw when they are hit next.
-
-        Args:
-            env_ids: The robots; all if None.
-        """
+        """End the blows of these robots (all if None), and draw when they are hit next."""
         ids = slice(None) if env_ids is None else env_ids
         self._forces[ids] = 0.0
         self._until_end[ids] = 0
@@ -250,16 +209,10 @@ class punch_links(ManagerTermBase):
         interval_s: tuple[float, float],
         strength: float = 1.0,
     ) -> None:
-        """Begin and end the blows whose time has come.
+        """Begin and end the blows whose time has come; every robot has a clock of its own.
 
-        Args:
-            env: The environment.
-            env_ids: Not used: every robot has a clock of its own.
-            asset_cfg: The links that may be hit, at their centers of mass.
-            limit: Largest force [N]; each one's size is drawn uniformly below it.
-            duration_s: Of a blow [s].
-            interval_s: Range of the time from one blow's end to the next [s].
-            strength: Share of ``limit`` in use.
+        They last ``duration_s`` [s], each of a size that is uniform up to ``strength`` times ``limit`` [N], at the
+        center of mass of one of the links that ``asset_cfg`` names; ``interval_s`` [s] is from one's end to the next.
         """
         self._until_next -= 1
         self._until_end -= 1

@@ -20,16 +20,7 @@ if TYPE_CHECKING:
 
 
 def terrain_height_at(env: ManagerBasedRLEnv, points_w: torch.Tensor) -> torch.Tensor:
-    """Return the world z of the ground under points.
-
-    Args:
-        env: The environment; its terrain must be a
-            :class:`~himloco_lab.terrains.height_map.HeightMapTerrainImporter`.
-        points_w: Points in the world frame [m], shape ``[N, P, 2]`` or ``[N, P, 3]``.
-
-    Returns:
-        Ground heights [m], shape ``[N, P]``.
-    """
+    """Return the world z of the ground under points [N, P, 2 or 3] in the world [m], shape ``[N, P]``."""
     return cast("HeightMapTerrainImporter", env.scene.terrain).height_at(points_w)
 
 
@@ -74,18 +65,7 @@ class terrain_scan(ManagerTermBase):
         offset: float = 0.5,
         asset_name: str = "robot",
     ) -> torch.Tensor:
-        """Scan the ground.
-
-        Args:
-            env: The environment.
-            size: Extent of the grid along and across the heading [m].
-            resolution: Spacing of its points [m].
-            offset: Subtracted from the height [m].
-            asset_name: The robot.
-
-        Returns:
-            z_base - z_ground - offset [m], shape ``[N, P]``.
-        """
+        """Return z_base - z_ground - offset [m] at a grid of this size and resolution [m], shape ``[N, P]``."""
         asset: Articulation = env.scene[asset_name]
         position = asset.data.root_pos_w.torch
         heading = asset.data.heading_w.torch.unsqueeze(1)

@@ -21,15 +21,7 @@ def contact_force_above(env: ManagerBasedRLEnv, sensor_cfg: SceneEntityCfg, thre
     """End the episode when a body touches something hard enough.
 
     Isaac Lab's ``illegal_contact`` asks the sensor's history, which makes the sensor run its kernels in every physics
-    step; the reference, too, looks at the last physics step only.
-
-    Args:
-        env: The environment.
-        sensor_cfg: The contact sensor and its bodies.
-        threshold: Contact force [N].
-
-    Returns:
-        Whether any of the bodies feels more than that, shape ``[N]``.
+    step; the reference, too, looks at the last physics step only. True above ``threshold`` [N], shape ``[N]``.
     """
     sensor = cast("ContactSensor", env.scene.sensors[sensor_cfg.name])
     measured = sensor.data.net_normal_forces_w
@@ -41,25 +33,14 @@ def contact_force_above(env: ManagerBasedRLEnv, sensor_cfg: SceneEntityCfg, thre
 def time_out_alive(env: ManagerBasedRLEnv) -> torch.Tensor:
     """Time out, unless the robot fell in the same step: a fall has no value to bootstrap from.
 
-    The manager asks its terms in their order, so this one must come after those that terminate.
-
-    Args:
-        env: The environment.
-
-    Returns:
-        Whether the time is up, shape ``[N]``.
+    The manager asks its terms in their order, so this one must come after those that terminate. Shape ``[N]``.
     """
     return time_out(env) & ~env.termination_manager.terminated
 
 
 def terrain_left_alive(env: ManagerBasedRLEnv, distance_buffer: float) -> torch.Tensor:
-    """Time out a robot that walked off the terrain, unless it fell in the same step.
+    """Time out a robot that walked off the terrain, unless it fell in the same step. Shape ``[N]``.
 
-    Args:
-        env: The environment.
-        distance_buffer: Width of the strip along the edge that counts as outside [m].
-
-    Returns:
-        Whether the robot is outside, shape ``[N]``.
+    A strip of ``distance_buffer`` [m] along the edge counts as outside.
     """
     return terrain_out_of_bounds(env, distance_buffer=distance_buffer) & ~env.termination_manager.terminated

@@ -52,11 +52,7 @@ class DelayedJointPositionAction(JointPositionAction):
         self._effort_limit = self._asset.data.joint_effort_limits.torch[:, self._joint_ids]
 
     def process_actions(self, actions: torch.Tensor) -> None:
-        """Take the policy's actions, draw their delay and the torque noise.
-
-        Args:
-            actions: Raw actions, shape ``[N, J]``.
-        """
+        """Take the policy's actions, shape ``[N, J]``; draw their delay and the torque noise."""
         self._previous_targets.copy_(self._processed_actions)
         super().process_actions(actions)
         self._substep = 0
@@ -69,10 +65,7 @@ class DelayedJointPositionAction(JointPositionAction):
             self._asset.actuators.target_command.effort.torch[:, self._joint_ids] = torque
 
     def hold_delay(self, steps: torch.Tensor | int | None) -> None:
-        """Delay every action by so much, instead of what would be drawn.
-
-        Args:
-            steps: Physics steps, for all or for each robot, shape ``[N]``; None draws again.
+        """Delay every action by so many physics steps, for all or for each robot, shape ``[N]``; None draws again.
 
         Raises:
             ValueError: If one is beyond the range that the task draws from.
@@ -93,11 +86,7 @@ class DelayedJointPositionAction(JointPositionAction):
         self._substep += 1
 
     def reset(self, env_ids: Sequence[int] | slice | None = None) -> None:
-        """Forget the last episode's target and draw a new torque offset.
-
-        Args:
-            env_ids: The environments to reset; all if None.
-        """
+        """Forget the last episode's target and draw a new torque offset."""
         super().reset(env_ids)  # pyright: ignore[reportArgumentType]  # Isaac Lab passes slices, too
         ids = slice(None) if env_ids is None else env_ids
         self._processed_actions[ids] = self._offset_tensor()[ids]
@@ -138,11 +127,7 @@ class CommandedJointPositionAction(ActionTerm):
         return self._command.command
 
     def process_actions(self, actions: torch.Tensor) -> None:
-        """Note that a policy step begins.
-
-        Args:
-            actions: Nothing, shape ``[N, 0]``.
-        """
+        """Note that a policy step begins."""
         self._is_due = True
 
     def apply_actions(self) -> None:

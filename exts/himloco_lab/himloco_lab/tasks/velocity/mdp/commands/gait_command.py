@@ -63,9 +63,8 @@ class GaitCommand(CommandTerm):
     def hold(self, command: Sequence[float] | torch.Tensor | None) -> None:
         """Command this, at once and until told otherwise, instead of what would be drawn.
 
-        Args:
-            command: vx, vy [m/s], yaw rate [rad/s], base height [m] for all, shape ``[4]``, or for each robot, shape
-                ``[N, 4]``; None draws commands again, from the next time that one is due.
+        It is vx, vy [m/s], yaw rate [rad/s], base height [m] for all, shape ``[4]``, or for each robot, shape
+        ``[N, 4]``; None draws commands again, from the next time that one is due.
         """
         self._held = None
         if command is not None:
@@ -81,14 +80,9 @@ class GaitCommand(CommandTerm):
         return self.robot.data.root_pos_w.torch[:, 2] - feet_z.amin(dim=1) + self.cfg.foot_height_offset
 
     def reset(self, env_ids: Sequence[int] | slice | None = None) -> dict[str, torch.Tensor]:
-        """Log the episode's mean errors and draw new commands.
+        """Draw new commands; return the mean errors of the ended episodes.
 
-        Args:
-            env_ids: The environments to reset; all if None.
-
-        Returns:
-            Mean errors of the ended episodes: ``error_vel_xy`` [m/s], ``error_vel_yaw`` [rad/s],
-            ``error_height`` [m].
+        They are ``error_vel_xy`` [m/s], ``error_vel_yaw`` [rad/s] and ``error_height`` [m].
         """
         ids = slice(None) if env_ids is None else env_ids
         means = self._error_sums[ids] / self._steps[ids].clamp(min=1.0).unsqueeze(-1)

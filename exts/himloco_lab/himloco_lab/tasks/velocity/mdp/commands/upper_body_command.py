@@ -22,14 +22,8 @@ def sample_amplitude(ratio: float, uniform: torch.Tensor) -> torch.Tensor:
     """Draw r' from HOMIE's truncated exponential.
 
     r' = -ln(1 - u + u exp(-lam)) / lam with lam = 20 (1 - 0.99 r_a): the inverse of the cumulative distribution of
-    p(r' | r_a) = lam exp(-lam r') / (1 - exp(-lam)) on [0, 1] (the 0.99 keeps lam above 0 at r_a = 1).
-
-    Args:
-        ratio: Curriculum ratio r_a in [0, 1].
-        uniform: Samples of U(0, 1), any shape.
-
-    Returns:
-        Samples of r' in [0, 1], same shape.
+    p(r' | r_a) = lam exp(-lam r') / (1 - exp(-lam)) on [0, 1] (the 0.99 keeps lam above 0 at r_a = 1). ``uniform`` are
+    samples u of U(0, 1) of any shape, which the returned r' has, too.
     """
     rate = 20.0 * (1.0 - 0.99 * ratio)
     # 1 - u + u exp(-lam) = 1 + u (exp(-lam) - 1), written so that small u keeps its digits
@@ -91,10 +85,9 @@ class UpperBodyCommand(CommandTerm):
         return self._default + self._reach_down, self._default + self._reach_up
 
     def hold(self, targets: torch.Tensor | None) -> None:
-        """Command these targets, at once and until told otherwise, instead of what would be drawn.
+        """Command these joint positions [rad], shape ``[N, J]`` or what broadcasts to it, until told otherwise.
 
-        Args:
-            targets: Joint positions [rad], shape ``[N, J]`` or what broadcasts to it; None draws them again.
+        None draws them again.
         """
         self._held = None
         if targets is not None:
@@ -102,14 +95,7 @@ class UpperBodyCommand(CommandTerm):
             self._command[:] = self._held
 
     def reset(self, env_ids: Sequence[int] | slice | None = None) -> dict[str, torch.Tensor]:
-        """Put the targets back to the default pose and draw where to go from there.
-
-        Args:
-            env_ids: The environments to reset; all if None.
-
-        Returns:
-            Nothing to log.
-        """
+        """Put the targets back to the default pose and draw where to go from there; there is nothing to log."""
         ids = slice(None) if env_ids is None else env_ids
         self._command[ids] = self._default[ids]
         return super().reset(env_ids)

@@ -28,15 +28,7 @@ def track_lin_vel_axis_exp(
 ) -> torch.Tensor:
     """Reward the base velocity along one axis of the body frame: exp(-(v* - v)² / std²).
 
-    Args:
-        env: The environment.
-        axis: 0 for forward, 1 for left.
-        std: Width of the kernel [m/s].
-        command_name: The command, whose vx or vy is v* [m/s].
-        asset_cfg: The robot.
-
-    Returns:
-        Values in (0, 1], shape ``[N]``.
+    ``axis`` is 0 for forward and 1 for left; ``std`` is in m/s. Values in (0, 1], shape ``[N]``.
     """
     velocity = env.scene[asset_cfg.name].data.root_lin_vel_b.torch[:, axis]
     error = env.command_manager.get_command(command_name)[:, axis] - velocity
@@ -48,17 +40,8 @@ def track_base_height_exp(
 ) -> torch.Tensor:
     """Reward the commanded base height, measured from the lower ankle: exp(-sharpness |z - min z_foot - h* + offset|).
 
-    Measured from a foot it holds on any ground.
-
-    Args:
-        env: The environment.
-        command_name: The command, whose height is h* [m].
-        feet_cfg: The two ankle roll bodies.
-        sharpness: Steepness of the kernel [1/m].
-        offset: By how much the height above the ankle frame is below the command [m].
-
-    Returns:
-        Values in (0, 1], shape ``[N]``.
+    Measured from a foot it holds on any ground. ``sharpness`` is in 1/m; ``offset`` [m] is by how much the height above
+    the ankle frame is below the command. Values in (0, 1], shape ``[N]``.
     """
     root_height = env.scene[feet_cfg.name].data.root_pos_w.torch[:, 2]
     lower_foot = body_positions(env, feet_cfg)[:, :, 2].amin(dim=1)
@@ -98,18 +81,7 @@ class base_height_above_ground_l2(ManagerTermBase):
         resolution: float,
         asset_cfg: SceneEntityCfg = SceneEntityCfg("robot"),
     ) -> torch.Tensor:
-        """Return the penalty.
-
-        Args:
-            env: The environment.
-            target: Height of the base above the ground [m].
-            size: Extent of the grid along and across the heading [m].
-            resolution: Spacing of its points [m].
-            asset_cfg: The robot.
-
-        Returns:
-            Shape ``[N]``.
-        """
+        """Return the penalty, shape ``[N]``; target height, extent along and across the heading and spacing in m."""
         data = env.scene[asset_cfg.name].data
         root = data.root_pos_w.torch
         ahead = base_axes(env, asset_cfg.name)[:, :2, 0]  # the x axis in the world, seen from above
@@ -124,11 +96,7 @@ class base_height_above_ground_l2(ManagerTermBase):
 def upright_joint_deviation_l2(
     env: ManagerBasedRLEnv, command_name: str, min_height: float, asset_cfg: SceneEntityCfg
 ) -> torch.Tensor:
-    """Penalize joints away from the default pose, Σ (q - q0)² [rad²], except while a squat is commanded.
-
-    Returns:
-        Sum over the joints of ``asset_cfg``, shape ``[N]``.
-    """
+    """Penalize joints away from the default pose, Σ (q - q0)² [rad²], unless a squat is commanded. Shape ``[N]``."""
     data = env.scene[asset_cfg.name].data
     joint_ids = asset_cfg.joint_ids
     deviation = data.joint_pos.torch[:, joint_ids] - data.default_joint_pos.torch[:, joint_ids]
@@ -149,16 +117,7 @@ class knee_height_deviation(ManagerTermBase):
         self._range = limits[..., 1] - limits[..., 0]
 
     def __call__(self, env: ManagerBasedRLEnv, command_name: str, asset_cfg: SceneEntityCfg) -> torch.Tensor:
-        """Return the penalty [m].
-
-        Args:
-            env: The environment.
-            command_name: The command, whose height is h* [m].
-            asset_cfg: The knee joints.
-
-        Returns:
-            Sum over the knees, shape ``[N]``.
-        """
+        """Return the penalty of the knees in ``asset_cfg`` [m], shape ``[N]``."""
         data = env.scene[asset_cfg.name].data
         root = data.root_pos_w.torch
         height = root[:, 2] - terrain_height_at(env, root.unsqueeze(1)).squeeze(1)
@@ -177,19 +136,9 @@ def lateral_distance_band(
 ) -> torch.Tensor:
     """Penalize left and right bodies that are too close, and, while upright, too far apart.
 
-    min(D - min_distance, 0) + G min(max_distance - D, 0), where D is the sum of |Δy| over the pairs of bodies in the
-    frame of the base. A squat may spread the legs.
-
-    Args:
-        env: The environment.
-        command_name: The command, whose height counts [m].
-        min_height: Lowest height command that counts as upright [m].
-        asset_cfg: The bodies: left, right, left, right, ...
-        min_distance: Lower end of the band [m].
-        max_distance: Upper end of the band [m].
-
-    Returns:
-        Values not above 0 [m], shape ``[N]``.
+    min(D - min_distance, 0) + G min(max_distance - D, 0), where D is the sum of |Δy| over the pairs of bodies (left,
+    right, left, right, ...) in the frame of the base and G is 0 in a squat, which may spread the legs. Values not above
+    0 [m], shape ``[N]``.
     """
     positions = body_positions(env, asset_cfg)
     across = positions[:, 0::2] - positions[:, 1::2]  # [N, pairs, 3]

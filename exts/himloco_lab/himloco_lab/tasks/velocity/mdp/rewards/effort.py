@@ -56,21 +56,11 @@ def joint_power_per_speed(
 ) -> torch.Tensor:
     """Penalize motor power for the motion asked for: Σ |q̇| |τ| / max(vx*² + vy*² + yaw_weight ω*², min_speed_sq).
 
-    Args:
-        env: The environment.
-        command_name: The velocity command.
-        asset_cfg: The joints.
-        yaw_weight: What a squared yaw rate counts as in squared speed [m²].
-        min_speed_sq: Squared speed charged when less is commanded [m²/s²].
-
-    Returns:
-        Shape ``[N]`` [W s²/m²].
+    ``yaw_weight`` [m²] is what a squared yaw rate counts as in squared speed, ``min_speed_sq`` [m²/s²] what is charged
+    when less is commanded. Shape ``[N]`` [W s²/m²].
     """
-    asset = env.scene[asset_cfg.name]
-    joint_ids = asset_cfg.joint_ids
-    power = (asset.data.joint_vel.torch[:, joint_ids] * asset.actuators.applied_effort.torch[:, joint_ids]).abs()
     vx, vy, yaw_rate = env.command_manager.get_command(command_name)[:, VELOCITY].square().unbind(dim=1)
-    return power.sum(dim=1) / (vx + vy + yaw_weight * yaw_rate).clamp(min=min_speed_sq)
+    return joint_power_l1(env, asset_cfg) / (vx + vy + yaw_weight * yaw_rate).clamp(min=min_speed_sq)
 
 
 class joint_torques_per_stiffness_l2(ManagerTermBase):
@@ -78,7 +68,7 @@ class joint_torques_per_stiffness_l2(ManagerTermBase):
 
     def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
         super().__init__(cfg, env)
-        self._compliance = 1.0 / nominal_stiffness(env, cfg.params["asset_cfg"])
+        self._compliance = 1.0 / _configured(env, cfg.params["asset_cfg"], ("stiffness",))
 
     def __call__(self, env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg) -> torch.Tensor:
         """Return the penalty, shape ``[N]``."""
@@ -92,7 +82,8 @@ class joint_torque_excess(ManagerTermBase):
     def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
         super().__init__(cfg, env)
         soft_ratio = cast("float", cfg.params["soft_ratio"])
-        self._limits = soft_ratio * nominal_effort_limits(env, cfg.params["asset_cfg"])
+        fields = ("actuator_effort_limit", "joint_effort_limit", "effort_limit")
+        self._limits = soft_ratio * _configured(env, cfg.params["asset_cfg"], fields)
 
     def __call__(self, env: ManagerBasedRLEnv, soft_ratio: float, asset_cfg: SceneEntityCfg) -> torch.Tensor:
         """Return the penalty, shape ``[N]``."""
@@ -106,7 +97,8 @@ class joint_velocity_excess(ManagerTermBase):
     def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
         super().__init__(cfg, env)
         soft_ratio = cast("float", cfg.params["soft_ratio"])
-        self._limits = soft_ratio * nominal_velocity_limits(env, cfg.params["asset_cfg"])
+        fields = ("actuator_velocity_limit", "joint_velocity_limit", "velocity_limit")
+        self._limits = soft_ratio * _configured(env, cfg.params["asset_cfg"], fields)
 
     def __call__(self, env: ManagerBasedRLEnv, soft_ratio: float, asset_cfg: SceneEntityCfg) -> torch.Tensor:
         """Return the penalty, shape ``[N]``."""
@@ -183,22 +175,8 @@ class action_beyond_limits(ManagerTermBase):
         return (action - action.clamp(self._lower, self._upper)).abs().sum(dim=1)
 
 
-def nominal_stiffness(env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg) -> torch.Tensor:
-    """Return the configured position gains of the joints [N m/rad], shape ``[J]``."""
-    return _configured(env, asset_cfg, ("stiffness",))
-
-
-def nominal_effort_limits(env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg) -> torch.Tensor:
-    """Return the configured torque limits of the joints [N m], shape ``[J]``."""
-    return _configured(env, asset_cfg, ("actuator_effort_limit", "joint_effort_limit", "effort_limit"))
-
-
-def nominal_velocity_limits(env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg) -> torch.Tensor:
-    """Return the configured velocity limits of the joints [rad/s], shape ``[J]``."""
-    return _configured(env, asset_cfg, ("actuator_velocity_limit", "joint_velocity_limit", "velocity_limit"))
-
-
 def _configured(env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg, fields: tuple[str, ...]) -> torch.Tensor:
+    """Return what the joints' actuators have in the first of the fields that is configured, shape ``[J]``."""
     asset: Articulation = env.scene[asset_cfg.name]
     names = asset.joint_names
     selected = names if isinstance(asset_cfg.joint_ids, slice) else [names[i] for i in asset_cfg.joint_ids]

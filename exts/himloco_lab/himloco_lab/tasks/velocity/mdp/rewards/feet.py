@@ -55,18 +55,10 @@ class step_air_time(LandingTerm):
         contact_force: float,
         min_command: float,
     ) -> torch.Tensor:
-        """Return the reward.
+        """Return the reward [s], negative for flights shorter than ``threshold`` [s], shape ``[N]``.
 
-        Args:
-            env: The environment.
-            command_name: The velocity command; its yaw rate counts as motion, unlike in Isaac Lab's term.
-            sensor_cfg: The feet of the contact sensor.
-            threshold: Air time that earns nothing [s].
-            contact_force: Vertical force from which on a foot is on the ground [N].
-            min_command: Norm of (vx, vy, yaw rate) above which a motion is commanded.
-
-        Returns:
-            Seconds, negative for short steps, shape ``[N]``.
+        A foot is on the ground from a vertical force of ``contact_force`` [N] on; a motion is commanded where the norm
+        of (vx, vy, yaw rate) is above ``min_command``. Isaac Lab's term leaves the yaw rate out.
         """
         landed, air_time = landings(env, sensor_cfg, contact_force)
         surplus = torch.where(landed, air_time - threshold, 0.0)
@@ -78,15 +70,8 @@ def swing_clearance(
 ) -> torch.Tensor:
     """Penalize moving feet that are not at the swing height: Σ (h - target)² |v_xy|, unless a squat is commanded.
 
-    Args:
-        env: The environment.
-        command_name: The command, whose height counts [m].
-        asset_cfg: The ankle roll bodies.
-        target_height: Height of the ankle frame above the ground under it [m].
-        min_height: Lowest height command at which the term acts [m].
-
-    Returns:
-        Penalty [m³/s], shape ``[N]``. v is relative to the base and in its frame.
+    h is the height of the ankle frame above the ground under it [m], v its velocity relative to the base and in its
+    frame. Penalty [m³/s], shape ``[N]``.
     """
     positions = body_positions(env, asset_cfg)
     error = positions[:, :, 2] - terrain_height_at(env, positions) - target_height
@@ -109,18 +94,11 @@ class landing_foot_tilt(LandingTerm):
         contact_force: float,
         min_air_time: float,
     ) -> torch.Tensor:
-        """Return the penalty.
+        """Return the penalty: sample variance of the heights above the ground under each point [m²], shape ``[N]``.
 
-        Args:
-            env: The environment.
-            asset_cfg: The ankle roll bodies.
-            sensor_cfg: The same bodies of the contact sensor, in the same order.
-            points: Front, middle and hind point in the frame of a foot [m].
-            contact_force: Vertical force from which on a foot is on the ground [N].
-            min_air_time: Flight that a landing needs to count [s].
-
-        Returns:
-            Sample variance of the heights above the ground under each point [m²], shape ``[N]``.
+        ``asset_cfg`` and ``sensor_cfg`` name the same bodies in the same order; ``points`` [m] are front, middle and
+        hind one in the frame of a foot. It is on the ground from a vertical force of ``contact_force`` [N] on, and a
+        landing counts after a flight of ``min_air_time`` [s].
         """
         landed, air_time = landings(env, sensor_cfg, contact_force)
         soles = points_on_bodies(env, asset_cfg, points)
@@ -140,15 +118,7 @@ def feet_not_parallel(
 ) -> torch.Tensor:
     """Penalize feet that point apart: var of the distance left to right at the points of the sole, while upright.
 
-    Args:
-        env: The environment.
-        command_name: The command, whose height counts [m].
-        min_height: Lowest height command that counts as upright [m].
-        asset_cfg: The left and the right ankle roll body.
-        points: Front, middle and hind point in the frame of a foot [m].
-
-    Returns:
-        Sample variance [m²], shape ``[N]``.
+    ``points`` [m] are front, middle and hind one in the frame of a foot. Sample variance [m²], shape ``[N]``.
     """
     soles = points_on_bodies(env, asset_cfg, points)
     distances = torch.linalg.vector_norm(soles[:, 0] - soles[:, 1], dim=-1)
@@ -172,13 +142,8 @@ def _variance(values: torch.Tensor) -> torch.Tensor:
 def swing_height_in_base(env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg, target: float) -> torch.Tensor:
     """Penalize feet that move at another height than the swing's, seen from the base: Σ (p_z - target)² |v_xy|.
 
-    Args:
-        env: The environment.
-        asset_cfg: The feet.
-        target: Height of a swinging foot in the frame of the base, negative below it [m].
-
-    Returns:
-        Penalty [m³/s], shape ``[N]``. Position and velocity are relative to the base and in its frame.
+    Position and velocity are relative to the base and in its frame; ``target`` [m] is negative below it. Penalty
+    [m³/s], shape ``[N]``.
     """
     data = env.scene[asset_cfg.name].data
     axes = base_axes(env, asset_cfg.name)
@@ -202,8 +167,7 @@ def single_support(
 ) -> torch.Tensor:
     """Reward exactly one foot on the ground (F_z > threshold [N]) in motion, and always when none is commanded.
 
-    Returns:
-        0 or 1, shape ``[N]``.
+    0 or 1, shape ``[N]``.
     """
     loaded = contact_forces(env, sensor_cfg)[..., 2] > threshold
     return ((loaded.sum(dim=1) == 1) | (command_speed(env, command_name) < min_command)).float()
@@ -220,8 +184,7 @@ def contact_momentum(
 ) -> torch.Tensor:
     """Penalize feet pressed down while they still sink: Σ min(v_z, 0) max(F_z - threshold, 0).
 
-    Returns:
-        Power that is not above 0 [W], so a positive weight penalizes, shape ``[N]``.
+    Power that is not above 0 [W], so a positive weight penalizes, shape ``[N]``.
     """
     sinking = body_velocities(env, asset_cfg)[..., 2].clamp(max=0.0)
     return (sinking * (contact_forces(env, sensor_cfg)[..., 2] - threshold).clamp(min=0.0)).sum(dim=1)

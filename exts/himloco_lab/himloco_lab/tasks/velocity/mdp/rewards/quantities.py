@@ -34,11 +34,8 @@ def once_per_step[**P, T](
     """Return ``function`` with its results remembered for the rest of the policy step.
 
     Rewards are all computed between the last physics step and the resets, so within one value of
-    ``env.common_step_counter`` the same arguments give the same result. Callers must not write into it.
-
-    Args:
-        function: Takes the environment, then positional arguments that are scene entities, numbers, names or
-            (nested) sequences of numbers.
+    ``env.common_step_counter`` the same arguments give the same result. Callers must not write into it. Arguments are
+    scene entities, numbers, names or (nested) sequences of numbers.
     """
 
     @wraps(function)
@@ -69,13 +66,7 @@ def _key(argument: Any) -> Hashable:
 def upright_commanded(env: ManagerBasedRLEnv, command_name: str, min_height: float) -> torch.Tensor:
     """Return whether the robot is told to walk or stand rather than squat: the gate of HOMIE's rewards.
 
-    Args:
-        env: The environment.
-        command_name: The command, whose height counts [m].
-        min_height: Lowest height command that counts as upright [m].
-
-    Returns:
-        Boolean mask, shape ``[N]``.
+    True where the commanded height is at least ``min_height`` [m], shape ``[N]``.
     """
     return env.command_manager.get_command(command_name)[:, HEIGHT] >= min_height
 
@@ -118,16 +109,7 @@ def contact_forces(env: ManagerBasedRLEnv, sensor_cfg: SceneEntityCfg) -> torch.
 def points_on_bodies(
     env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg, points: Sequence[Sequence[float]]
 ) -> torch.Tensor:
-    """Return points fixed to each body in the world [m].
-
-    Args:
-        env: The environment.
-        asset_cfg: The bodies.
-        points: Points in the frame of a body [m], the same for all bodies.
-
-    Returns:
-        Shape ``[N, B, P, 3]``.
-    """
+    """Return points fixed to each body in the world [m], shape ``[N, B, P, 3]``; given in the frame of a body [m]."""
     positions = body_positions(env, asset_cfg).unsqueeze(2)
     rotations = env.scene[asset_cfg.name].data.body_quat_w.torch[:, asset_cfg.body_ids].unsqueeze(2)
     offsets = _as_tensor(tuple(map(tuple, points)), str(positions.device))
@@ -148,14 +130,7 @@ class LandingDetector:
     """
 
     def __init__(self, num_envs: int, num_bodies: int, step_dt: float, device: str):
-        """Start with no flight in progress.
-
-        Args:
-            num_envs: Number of environments N.
-            num_bodies: Number of bodies B.
-            step_dt: Policy step [s].
-            device: Device of the buffers.
-        """
+        """Start with no flight of B bodies in N environments in progress; ``step_dt`` is the policy step [s]."""
         self._step_dt = step_dt
         self._flight = torch.full((num_envs, num_bodies), -torch.inf, device=device)
         self._touched = torch.zeros(num_envs, num_bodies, dtype=torch.bool, device=device)
@@ -167,14 +142,10 @@ class LandingDetector:
         self._touched[ids] = False
 
     def update(self, contact: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Advance one policy step.
+        """Advance one policy step, in which the bodies touch something or not; the mask [N, B] is kept.
 
-        Args:
-            contact: Whether the bodies touch something now, shape ``[N, B]``; is kept.
-
-        Returns:
-            Whether a flight ended in this step, and how long the flights have been [s], both ``[N, B]``. A flight
-            time means nothing where none ended.
+        Returns whether a flight ended in this step, and how long the flights have been [s], both ``[N, B]``. A flight
+        time means nothing where none ended.
         """
         touching = contact | self._touched
         landed = touching & (self._flight > 0.0)
@@ -189,13 +160,7 @@ _detectors: WeakKeyDictionary[Any, dict[Hashable, LandingDetector]] = WeakKeyDic
 
 
 def landing_detector(env: ManagerBasedRLEnv, sensor_cfg: SceneEntityCfg, contact_force: float) -> LandingDetector:
-    """Return the detector that an environment's terms share.
-
-    Args:
-        env: The environment.
-        sensor_cfg: The bodies of the contact sensor.
-        contact_force: Vertical force from which on a body is on the ground [N].
-    """
+    """Return the detector that an environment's terms share; a contact is a vertical force above that [N]."""
     detectors = _detectors.setdefault(env, {})
     key = (_key(sensor_cfg), contact_force)
     if key not in detectors:
@@ -208,12 +173,6 @@ def landing_detector(env: ManagerBasedRLEnv, sensor_cfg: SceneEntityCfg, contact
 def landings(
     env: ManagerBasedRLEnv, sensor_cfg: SceneEntityCfg, contact_force: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return which flights end in this step and how long the flights have been [s], as :class:`LandingDetector` does.
-
-    Args:
-        env: The environment.
-        sensor_cfg: The bodies of the contact sensor.
-        contact_force: Vertical force from which on a body is on the ground [N].
-    """
+    """Return which flights end in this step and how long they have been [s], as :class:`LandingDetector` does."""
     contact = contact_forces(env, sensor_cfg)[..., 2] > contact_force
     return landing_detector(env, sensor_cfg, contact_force).update(contact)
