@@ -14,7 +14,6 @@ import io
 import json
 import math
 import os
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,14 +23,11 @@ from typing import Any
 import plot_run
 
 from himloco_lab.errors import FAILURE, CliError
+from himloco_lab.runs.checkpoints import FORMER_LEARNERS, LEARNERS
 
 _NAMES = ("return", "length", "velocity_error", "tracking_error", "yaw_error", "height_error")
 CURVES = {name: plot_run.CURVES[name] for name in (*_NAMES, "swap_loss", "perplexity", "disturbances")}
 """Curves of a record."""
-LEARNERS = "ablations.learners"
-"""Module of the variants' classes; a training finds it with ``tools`` on its path."""
-_FORMER_LEARNERS = re.compile(r"=[\w.]*ablations\.(history_actor|reference_ppo):")
-"""How records of 2026-11 name the modules of these classes."""
 
 
 @dataclass(frozen=True)
@@ -307,7 +303,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise CliError(f"{path} holds no record of a run; remove it, and the run is made again", FAILURE)
     if isinstance(found.get("command"), str):
-        found["command"] = _with_learners_path(_FORMER_LEARNERS.sub(f"={LEARNERS}:", found["command"]))
+        found["command"] = _with_learners_path(FORMER_LEARNERS.sub(LEARNERS, found["command"]))
     return found
 
 

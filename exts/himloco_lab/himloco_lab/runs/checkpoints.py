@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +31,13 @@ class _PlainLoader(yaml.SafeLoader):
     """YAML without code; the tuples that Isaac Lab writes become lists."""
 
 
-def _as_list(loader: yaml.SafeLoader, node: yaml.SequenceNode) -> list[Any]:
-    return loader.construct_sequence(node, deep=True)
+_PlainLoader.add_constructor("tag:yaml.org,2002:python/tuple", yaml.SafeLoader.construct_yaml_seq)
 
-
-_PlainLoader.add_constructor("tag:yaml.org,2002:python/tuple", _as_list)  # pyright: ignore[reportArgumentType]
-
-
-TRUSTED = ("himloco_lab", "himloco_rl", "isaaclab_rl", "rsl_rl")
+LEARNERS = "ablations.learners"
+"""Module of the classes that ``tools/ablate.py`` compares, which is found with ``tools`` on the path."""
+FORMER_LEARNERS = re.compile(r"\bhimloco_lab\.benchmarks\.ablations\.(history_actor|reference_ppo)(?=:)")
+"""How runs of 2026-11 name the modules of these classes."""
+TRUSTED = ("himloco_lab", "himloco_rl", "isaaclab_rl", "rsl_rl", LEARNERS)
 """Packages whose classes and functions a run's record may name: whatever it names is imported and called."""
 
 
@@ -48,7 +49,7 @@ def recorded_agent(checkpoint: Path) -> dict[str, Any]:
     """
     path = checkpoint.parent / "params" / "agent.yaml"
     try:
-        recorded = yaml.load(path.read_text(), _PlainLoader)
+        recorded = yaml.load(FORMER_LEARNERS.sub(LEARNERS, path.read_text()), _PlainLoader)
     except FileNotFoundError:
         return {}
     except Exception as error:  # PyYAML lets whatever its constructors raise through
@@ -56,19 +57,22 @@ def recorded_agent(checkpoint: Path) -> dict[str, Any]:
         raise CliError(f"cannot read {path} ({reason}); move it away to use the task's own", FAILURE) from None
     if not isinstance(recorded, dict):
         return {}
-    foreign = _foreign_code(recorded)
-    if foreign is not None:
-        trusted = ", ".join(TRUSTED)
-        raise CliError(
-            f"{path} names the code {foreign!r}, and a record may name that of {trusted} only; if you wrote it, move"
-            " the file away and set it on the command line",
-            FAILURE,
-        )
+    for name in _code_in(recorded):
+        module = name.partition(":")[0]
+        if not any(f"{module}.".startswith(f"{package}.") for package in TRUSTED):
+            trusted = ", ".join(TRUSTED)
+            raise CliError(
+                f"{path} names the code {name!r}, and a record may name that of {trusted} only; if you wrote it, move"
+                " the file away and set it on the command line",
+                FAILURE,
+            )
+        if module == LEARNERS and importlib.util.find_spec(module.partition(".")[0]) is None:
+            raise CliError(f"{path} names the code {name!r}, which is found with PYTHONPATH=tools only", FAILURE)
     return recorded
 
 
-def _foreign_code(record: dict[str, Any]) -> str | None:
-    """Return a class or function that *record* names and that is not of a trusted package; None if there is none."""
+def _code_in(record: dict[str, Any]) -> Iterator[str]:
+    """Yield the classes and functions that *record* names by their modules."""
     left: list[Any] = [record]
     seen: set[int] = set()  # YAML's anchors make circles
     while left:
@@ -78,10 +82,9 @@ def _foreign_code(record: dict[str, Any]) -> str | None:
         seen.add(id(node))
         for key, value in node.items() if isinstance(node, dict) else enumerate(node):
             names_code = isinstance(value, str) and str(key).endswith(("class_name", "func"))
-            if names_code and not value.isidentifier() and re.split(r"[.:]", value)[0] not in TRUSTED:
-                return value
+            if names_code and not value.isidentifier():
+                yield value
             left.append(value)
-    return None
 
 
 def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str) -> Path:
