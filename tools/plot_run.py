@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
-import glob
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,8 +45,8 @@ def _plot(argv: list[str]) -> None:
     parser.add_argument("run", help="Run folder with TensorBoard's files.")
     parser.add_argument("--out", required=True, help="The files to write, without their endings.")
     parser.add_argument("--title", default="", help="Title of the picture.")
-    args: argparse.Namespace = parser.parse_args(argv)
-    if not glob.glob(f"{args.run}/events.out.tfevents.*"):
+    args = parser.parse_args(argv)
+    if not any(Path(args.run).glob("events.out.tfevents.*")):
         raise CliError(f"{args.run}: no TensorBoard file in this folder; name a run's folder", FAILURE)
     rows = read_run(Path(args.run))
     out = Path(args.out)

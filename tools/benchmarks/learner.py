@@ -24,7 +24,7 @@ from himloco_lab.him_cfg import HIMActorCfg
 from himloco_lab.tasks import load_config
 from himloco_rl.observations import mirror_batch
 
-from . import subject
+from . import FLAT
 from .dummy_rollouts import DummyRollouts
 
 _HIM_KEYS = {field.name for field in fields(HIMActorCfg)} - {field.name for field in fields(RslRlMLPModelCfg)}
@@ -120,16 +120,12 @@ def measure_learner(num_envs: int, num_steps: int, updates: int, seed: int, comp
 
 
 def build_learner(case: Learner, env: DummyRollouts, num_steps: int, agent: Any | None = None, **algorithm: Any) -> PPO:
-    """Build a learner.
+    """Build a learner for *env* and rollouts of *num_steps* steps.
 
-    Args:
-        case: Which.
-        env: What it is to learn from.
-        num_steps: Steps of its rollouts.
-        agent: Configuration with the networks' sizes; the Flat task's if None.
-        algorithm: Settings of the algorithm that come before the case's own.
+    Its networks have the sizes of the configuration *agent*, the Flat task's if None; settings of the *algorithm* come
+    before the case's own.
     """
-    chosen: Any = agent or load_config(subject.FLAT, "rsl_rl_cfg_entry_point")
+    chosen: Any = agent or load_config(FLAT, "rsl_rl_cfg_entry_point")
     cfg: dict[str, Any] = copy.deepcopy(to_dict(handle_deprecated_rsl_rl_cfg(chosen, check_rsl_rl_version())))
     cfg |= {"num_steps_per_env": num_steps, "multi_gpu": None}
     cfg["torch_compile_mode"] = "default" if case.compiled else None

@@ -16,7 +16,7 @@ from himloco_lab.evaluation.tour import HELD, PHYSICS_DT, make_plan, run_tour
 from himloco_lab.robots.description import find_description
 from himloco_lab.robots.policy_layout import HEIGHT
 
-from . import subject
+from . import POLICY, ROBOT
 
 
 def measure_tour(robots: int, tour_seconds: float, seed: int) -> dict[str, Any]:
@@ -34,10 +34,10 @@ def measure_tour(robots: int, tour_seconds: float, seed: int) -> dict[str, Any]:
         ``robot_seconds_per_s``: by the clock; ``robot_seconds_per_cpu_s``: by the processor's time, which other
         processes on the machine take less from; ``stood_share``: how much of the tour was simulated.
     """
-    one = find_mujoco_policy("stand", subject.POLICY, subject.ROBOT)
+    one = find_mujoco_policy("stand", POLICY, ROBOT)
     manifest = with_physics_dt(one.manifest, PHYSICS_DT)
     policy = one.make_policy(seed, 0)
-    arena = MujocoArena(manifest, find_description(subject.ROBOT), lambda number: policy, range(robots))
+    arena = MujocoArena(manifest, find_description(ROBOT), lambda number: policy, range(robots))
     plan = make_plan(range(robots), seed, len(arena.links))
     plan = dataclasses.replace(plan, punch_force=np.zeros_like(plan.punch_force))
     command = manifest.command

@@ -91,7 +91,8 @@ def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str) -
     """Return the checkpoint that ``--checkpoint`` names without ``--resume``.
 
     Args:
-        selector: ``latest``, ``best``, a file, a run folder, or a Weights & Biases run.
+        selector: ``latest``, ``best``, a file (an exported policy, ``*.onnx``, unread), a run folder, or a Weights &
+            Biases run.
         root: Folder of the experiment's runs.
         task: Task the run must have been made with, for ``latest`` and ``best``.
         agent_entry: Learner it must have been made with, likewise.
@@ -115,7 +116,8 @@ def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str) -
         return newest_readable(models)
     if not path.exists():
         raise CliError(f"--checkpoint {selector}: no such file{_neighbours(path)}", FAILURE)
-    read(path)
+    if path.suffix != ".onnx":
+        read(path)
     return path
 
 
@@ -216,10 +218,7 @@ def _newest_of_all(runs: list[Path], complaint: str, root: Path) -> Path:
 
 
 def newest_readable(models: list[Path]) -> Path:
-    """Return the last of *models* that can be read, and say which ones cannot.
-
-    Args:
-        models: Checkpoints, the newest last.
+    """Return the last of *models*, the newest last, that can be read, and say which ones cannot.
 
     Raises:
         CliError: If none can; about the last.
