@@ -110,12 +110,7 @@ def training_speed(iterations: list[Iteration], warm_up: int) -> dict[str, float
 
 
 def measure_training(
-    task: str,
-    iterations: int,
-    warm_up: int,
-    overrides: list[str],
-    num_envs: int | None = None,
-    processes: int = 1,
+    task: str, iterations: int, warm_up: int, overrides: list[str], num_envs: int | None = None, processes: int = 1
 ) -> dict[str, Any]:
     """Run ``scripts/train.py`` for a few iterations.
 
