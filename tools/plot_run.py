@@ -60,12 +60,7 @@ def _plot(argv: list[str]) -> None:
 
 
 def read_run(folder: Path, curves: Mapping[str, tuple[str, str]] = SHOWN) -> list[dict[str, float]]:
-    """Return one row an iteration: wall-clock minutes since the first, samples seen, and the curves.
-
-    Args:
-        folder: The run's folder with TensorBoard's files.
-        curves: Part of :data:`CURVES`, or of the same form; a curve that the run does not have is left out.
-    """
+    """Return one row an iteration: wall-clock minutes since the first, samples seen, and those curves that it has."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0})

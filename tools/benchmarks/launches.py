@@ -31,15 +31,9 @@ _LINE = re.compile(r"^it (\d+)/\d+ .*?(\d+) steps/s \(collect ([\d.]+) s, learn 
 
 
 def run_worker(function: str, settings: dict[str, Any], launcher: Sequence[str] = ()) -> dict[str, Any]:
-    """Call a function in a process of its own.
+    """Call ``"package.module:function"``, seen from ``tools``, in a process of its own; return its result, as JSON.
 
-    Args:
-        function: ``"package.module:function"``, seen from ``tools``.
-        settings: Its arguments.
-        launcher: Arguments of Python that start the process, such as torchrun's; its first one's result counts.
-
-    Returns:
-        What it returned, passed through JSON.
+    A *launcher*, Python's arguments such as torchrun's, may start several, of which the first one's result counts.
 
     Raises:
         CliError: If it fails; the end of what it printed goes to stderr.
@@ -112,15 +106,9 @@ def training_speed(iterations: list[Iteration], warm_up: int) -> dict[str, float
 def measure_training(
     task: str, iterations: int, warm_up: int, overrides: list[str], num_envs: int | None = None, processes: int = 1
 ) -> dict[str, Any]:
-    """Run ``scripts/train.py`` for a few iterations.
+    """Run ``scripts/train.py`` for so many iterations, of which the speed leaves out *warm_up*; 0 for no speed.
 
-    Args:
-        task: Registered name.
-        iterations: How many.
-        warm_up: How many of them the speed leaves out; 0 for no speed.
-        overrides: Hydra overrides.
-        num_envs: Robots; the script's choice if None.
-        processes: Processes that share them, the same on a machine with more cores.
+    The number of environments is the script's choice if None; that of processes is the same on every machine.
 
     Raises:
         CliError: If the training fails.

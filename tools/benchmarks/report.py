@@ -266,10 +266,11 @@ def _compile_tables(part: dict[str, Any]) -> list[str]:
 def _evaluation_tables(part: dict[str, Any]) -> list[str]:
     runs, sizes = dict(part["runs"]), part["sizes"]
     tour = runs.pop("tour, mujoco")
-    rows = [["robot-seconds a second", _column(tour, "robot_seconds_per_s", 1)]]
-    if "robot_seconds_per_cpu_s" in tour[0]:  # earlier versions did not measure it
-        rows.append(["robot-seconds a second of processor time", _column(tour, "robot_seconds_per_cpu_s", 1)])
-    rows.append(["share of the time that robots stood [%]", _column(tour, "stood_share", 0, 100.0)])
+    rows = [
+        ["robot-seconds a second", _column(tour, "robot_seconds_per_s", 1)],
+        ["robot-seconds a second of processor time", _column(tour, "robot_seconds_per_cpu_s", 1)],
+        ["share of the time that robots stood [%]", _column(tour, "stood_share", 0, 100.0)],
+    ]
     heading = f"tour, {sizes['tour_robots']} robots, {sizes['tour_seconds']} s"
     tracking = {name.removeprefix("tracking, "): case for name, case in runs.items()}
     commands = f"tracking, {sizes['tracking_commands']} commands x {sizes['tracking_robots']} robots"
@@ -283,7 +284,7 @@ def _memory_tables(part: dict[str, Any]) -> list[str]:
     return [
         _cases_table("training", {f"{robots} robots": part["runs"]["rough"]}, {"peak memory [GB]": ("peak_gb", 2)}),
         _gigabytes_table(heading, "GB", storage["bytes"]),
-        *([_gigabytes_table(f"{heading} and its update", "peak [GB]", storage["peaks"])] if "peaks" in storage else []),
+        _gigabytes_table(f"{heading} and its update", "peak [GB]", storage["peaks"]),
     ]
 
 

@@ -29,12 +29,9 @@ REPEATS = 30
 
 
 def measure(num_envs: int, rounds: int, seed: int) -> dict[str, Any]:
-    """Measure in this process, together with the others.
+    """Measure in this process, which has *num_envs* robots, together with the others.
 
-    Args:
-        num_envs: Robots of each process.
-        rounds: Iterations alone and together that are timed, after one that is not.
-        seed: Seed of the first process.
+    So many *rounds* alone and together are timed, after one that is not.
 
     Returns:
         Medians: rates of one process alone and of one among all [env-steps/s], seconds of an iteration and of its

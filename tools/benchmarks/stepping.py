@@ -141,13 +141,8 @@ def measure_stepping(case: str, num_envs: int, warm_up: int, steps: int, parts_s
     Blocks of environment steps and blocks of the same physics steps alone take turns, so that both see the same
     states: robots that stand, fall and lie in the proportion that random actions lead to.
 
-    Args:
-        case: Key of :data:`CONFIGS`.
-        num_envs: Number of robots.
-        warm_up: Environment steps before anything is measured.
-        steps: Environment steps that are measured.
-        parts_steps: Further ones whose parts are measured.
-        seed: Seed.
+    After *warm_up* environment steps, so many *steps* of a case of :data:`CONFIGS` are measured, and *parts_steps* more
+    by their parts.
 
     Returns:
         Rates [env-steps/s], milliseconds of each part of a step [ms], share of steps that end an episode.

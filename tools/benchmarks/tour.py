@@ -20,15 +20,10 @@ from . import POLICY, ROBOT
 
 
 def measure_tour(robots: int, tour_seconds: float, seed: int) -> dict[str, Any]:
-    """Run robots on the tour in this process, without punches so that they stay on their feet.
+    """Run robots on the tour of so many seconds in this process, without punches so that they stay on their feet.
 
     A robot is simulated until it falls, and the tour ends with the last one. So what counts is the simulated time in
     which robots stood or were held, over the time from the reset to that end; loading is left out.
-
-    Args:
-        robots: How many, one after the other in every step.
-        tour_seconds: Length of the tour [s].
-        seed: Seed of the plan.
 
     Returns:
         ``robot_seconds_per_s``: by the clock; ``robot_seconds_per_cpu_s``: by the processor's time, which other

@@ -135,7 +135,12 @@ def find_resumed_checkpoint(root: Path, load_run: str, checkpoint: str) -> Path:
     Raises:
         CliError: If there is no such run or checkpoint, or the file is none.
     """
-    load_run, checkpoint = _older_names(load_run, checkpoint)
+    if load_run == "-1":  # legged_gym's names: -1 for the last, a number for an iteration
+        load_run = ".*"
+    if checkpoint == "-1":
+        checkpoint = MODEL_PATTERN
+    elif checkpoint.isdigit():
+        checkpoint = rf"model_{checkpoint}\.pt"
     runs = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     matching = _matching("--load_run", load_run, runs)
     if not matching:
@@ -190,8 +195,7 @@ def _runs_of(root: Path, task: str, agent_entry: str) -> list[Path]:
     for folder in root.iterdir() if root.is_dir() else []:
         manifest = read_manifest(folder)
         metadata = manifest.get("metadata")
-        has_agent = isinstance(metadata, dict) and metadata.get("agent") == agent_entry
-        if has_agent and wanted.items() <= manifest.items():
+        if isinstance(metadata, dict) and metadata.get("agent") == agent_entry and wanted.items() <= manifest.items():
             found.append((str(manifest.get("created_at")), folder))
     return [folder for _, folder in sorted(found, reverse=True)]
 
@@ -238,15 +242,6 @@ def newest_readable(models: list[Path]) -> Path:
     raise complaints[0]
 
 
-def _older_names(load_run: str, checkpoint: str) -> tuple[str, str]:
-    """Translate legged_gym's way of naming a run and a checkpoint: -1 for the last, a number for an iteration."""
-    if checkpoint == "-1":
-        checkpoint = MODEL_PATTERN
-    elif checkpoint.isdigit():
-        checkpoint = rf"model_{checkpoint}\.pt"
-    return ".*" if load_run == "-1" else load_run, checkpoint
-
-
 def _matching(flag: str, pattern: str, paths: list[Path]) -> list[Path]:
     """Return the path called *pattern*, or those whose names it matches from the beginning, as in Isaac Lab."""
     exact = [path for path in paths if path.name == pattern]
@@ -258,8 +253,7 @@ def _matching(flag: str, pattern: str, paths: list[Path]) -> list[Path]:
 
 def _neighbours(path: Path) -> str:
     """Return what stands beside a missing *path*, in words."""
-    folder = next((parent for parent in path.parents if parent.is_dir()), None)
-    if folder is None or folder != path.parent:
+    if not path.parent.is_dir():
         return f", and no folder {path.parent}"
-    close = nearest(path.name, (entry.name for entry in folder.iterdir()))
+    close = nearest(path.name, (entry.name for entry in path.parent.iterdir()))
     return f"; beside it is {', '.join(close)}" if close else ""

@@ -47,11 +47,8 @@ def resolve_configs(
 ) -> tuple[Any, Any]:
     """Return the environment's and the learner's configuration with *overrides* applied.
 
-    Args:
-        task: Registered name.
-        agent_entry: Key of the learner's configuration, or None for none.
-        overrides: ``physics=NAME``, ``renderer=NAME``, ``presets=NAME``, ``env.KEY=VALUE`` and ``agent.KEY=VALUE``.
-        play_mode: Whether to begin with the task's playing variant.
+    These are ``physics=NAME``, ``renderer=NAME``, ``presets=NAME``, ``env.KEY=VALUE`` and ``agent.KEY=VALUE``. The
+    learner's is None without an *agent_entry*; *play_mode* begins with the task's playing variant.
 
     Raises:
         CliError: If a preset or a key does not exist, or a value has the wrong type.
