@@ -20,7 +20,6 @@ from isaaclab.envs import ManagerBasedRLEnv, mdp
 from isaaclab.managers import SceneEntityCfg
 from isaaclab.sensors import RayCasterCfg, patterns
 from isaaclab.utils import replace
-from isaaclab_tasks.core.velocity.config.g1.rough_env_cfg import G1RoughEnvCfg
 
 from himloco_lab.compat import prepare_process
 from himloco_lab.robots.g1 import G1_CFG, G1_DESCRIPTION, G1_LEG_JOINTS, G1_UPPER_JOINTS
@@ -93,6 +92,9 @@ def _stock() -> Any:
     The robot is ours and so are the names of its joints; textures and arrows, which are downloads, are left out. Its
     terrain, sensors (contacts of all bodies, 187 rays), rewards and events are Isaac Lab's.
     """
+    # here, as our tasks' rewards are not found where Isaac Lab's were loaded before them
+    from isaaclab_tasks.core.velocity.config.g1.rough_env_cfg import G1RoughEnvCfg
+
     cfg: Any = G1RoughEnvCfg()
     cfg.scene.robot = replace(G1_CFG, prim_path="{ENV_REGEX_NS}/Robot")
     cfg.scene.terrain.visual_material = None
