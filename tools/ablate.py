@@ -15,12 +15,11 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 import plot_run
 from ablations.campaign import CURVES, DISTURBANCES, VARIANTS, Campaign, Run, check_comparable, write_record
 from ablations.report import RECORDS, write_report
-from benchmarks import subject
+from benchmarks import FLAT
 from workspace import ROOT, commit_of, describe_machine, python_command, tools_environment
 
 from himloco_lab.errors import FAILURE, INTERRUPTED, CliError, Parser, run_command, suggestion
@@ -35,10 +34,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, Campaign]:
-    """Parse the command line.
-
-    Args:
-        argv: Arguments after the script's name.
+    """Parse *argv*, the arguments after the script's name.
 
     Raises:
         CliError: If a variant or the task is unknown, a number is out of its bounds, or an override does not fit.
@@ -51,7 +47,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Campaign]:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="1 2 3 when left out.")
     parser.add_argument("--samples", type=int, default=1_500_000, help="Environment steps of each run, 1500000.")
     parser.add_argument("--num_envs", type=int, default=256, help="Robots, 256.")
-    parser.add_argument("--task", default=subject.FLAT, help=f"{subject.FLAT} when left out.")
+    parser.add_argument("--task", default=FLAT, help=f"{FLAT} when left out.")
     parser.add_argument("--device", default="cpu", help="cpu when left out.")
     parser.add_argument(
         "--disturbances",
@@ -120,7 +116,7 @@ def _ablate(argv: list[str]) -> int:
 
 def _train(runs: list[Run], total: int, out: Path, logs: Path) -> list[str]:
     """Make the runs one after the other, and the report after each; return what was wrong with those that failed."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     failed: list[str] = []
     with only_campaign(logs):
         for number, run in enumerate(runs, start=total - len(runs) + 1):
@@ -138,12 +134,7 @@ def _train(runs: list[Run], total: int, out: Path, logs: Path) -> list[str]:
 
 
 def make_run(run: Run, logs: Path, records: Path) -> None:
-    """Train, and keep the record; what an interrupted attempt left is thrown away first.
-
-    Args:
-        run: The run.
-        logs: Folder of the runs' own logs and checkpoints, which stay there.
-        records: Folder of the records.
+    """Train, and keep the record; what an interrupted attempt left in the folder of *logs* is thrown away first.
 
     Raises:
         CliError: If the training fails.
@@ -155,7 +146,14 @@ def make_run(run: Run, logs: Path, records: Path) -> None:
     commit, start = commit_of(), time.perf_counter()
     output = folder / "output.txt"
     command = [*python_command(), str(ROOT / "scripts" / "train.py"), *run.arguments]
-    code = _run(command, folder, output)
+    with output.open("w") as file:
+        process = subprocess.Popen(command, cwd=folder, env=tools_environment(), stdout=file, stderr=subprocess.STDOUT)
+        try:
+            code = process.wait()
+        finally:  # Ctrl-C reaches both; SIGTERM only this process
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
     if code == INTERRUPTED:
         raise KeyboardInterrupt
     found = list(folder.glob("logs/rsl_rl/*/*"))
@@ -184,22 +182,6 @@ def only_campaign(logs: Path) -> Iterator[None]:
             message = f"another campaign is at work in {logs}; wait for it, or name other folders by --logs and --out"
             raise CliError(message, FAILURE) from None
         yield
-
-
-def _run(command: list[str], folder: Path, output: Path) -> int:
-    """Run a command to its end, or end it with this process; return its exit code."""
-    with output.open("w") as file:
-        process = subprocess.Popen(command, cwd=folder, env=tools_environment(), stdout=file, stderr=subprocess.STDOUT)
-        try:
-            return process.wait()
-        finally:  # Ctrl-C reaches both; SIGTERM only this process
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
-import json
 import os
 import shlex
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,8 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import subject
-from benchmarks.launches import measure_command, measure_training, run_for_json, run_worker
+from benchmarks import FLAT, POLICY, ROUGH
+from benchmarks.launches import measure_command, measure_training, run_worker
 from benchmarks.report import ratio, write_report
 from workspace import describe_machine
 
@@ -56,210 +55,169 @@ class Sizes:
     """Hydra overrides of the trainings; for trying the benchmark out."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """One thing that is measured once a repeat."""
-
-    name: str
-    """Under which its results are kept."""
-    measure: Callable[[int], dict[str, Any]]
-    """Takes the number of the repeat and measures."""
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """One number over another, both of the same repeat."""
-
-    name: str
-    """What it says."""
-    above: tuple[str, str]
-    """Case and key, ``key`` or ``section.key``."""
-    below: tuple[str, str]
-    """Case and key."""
-
-    def compute(self, runs: Runs) -> dict[str, float] | None:
-        """Median and range over the repeats; None if a number could not be measured."""
-
-        def values(case: str, key: str) -> list[float]:
-            section, _, rest = key.partition(".")
-            return [run[section][rest] if rest else run[section] for run in runs[case]]
-
-        try:
-            return dataclasses.asdict(ratio(values(*self.above), values(*self.below)))
-        except KeyError:
-            return None
+Quantity = tuple[str, str]
+"""Case and key of a number, ``key`` or ``section.key``."""
 
 
 @dataclass(frozen=True)
 class Part:
     """Cases that are measured in turn, so that the machine treats them alike."""
 
-    cases: list[Case]
-    """What runs, in this order, in every repeat."""
-    ratios: list[Ratio] = field(default_factory=list)
-    """What is compared."""
+    cases: dict[str, Callable[[int], dict[str, Any]]]
+    """Name of a case -> takes the number of the repeat and measures."""
+    ratios: dict[str, tuple[Quantity, Quantity]] = field(default_factory=dict)
+    """What is compared: one number over another, both of the same repeat."""
 
     def run(self, repeats: int, announce: Callable[[str], None]) -> dict[str, Any]:
-        """Measure everything ``repeats`` times.
+        """Measure everything ``repeats`` times, telling *announce* what comes next.
 
-        Args:
-            repeats: Rounds of all cases.
-            announce: Called with what comes next.
+        Returns:
+            ``runs``, and ``ratios`` as median and range; one whose numbers could not be measured is left out.
         """
-        runs: Runs = {case.name: [] for case in self.cases}
+        runs: Runs = {name: [] for name in self.cases}
         for repeat in range(repeats):
-            for case in self.cases:
-                announce(f"{case.name} ({repeat + 1} of {repeats})")
-                runs[case.name].append(case.measure(repeat))
-        ratios = {one.name: one.compute(runs) for one in self.ratios}
-        return {"runs": runs, "ratios": {name: value for name, value in ratios.items() if value is not None}}
+            for name, measure in self.cases.items():
+                announce(f"{name} ({repeat + 1} of {repeats})")
+                runs[name].append(measure(repeat))
+        ratios = {}
+        for name, (above, below) in self.ratios.items():
+            with contextlib.suppress(KeyError):
+                ratios[name] = dataclasses.asdict(ratio(_values(runs, *above), _values(runs, *below)))
+        return {"runs": runs, "ratios": ratios}
+
+
+def _values(runs: Runs, case: str, key: str) -> list[float]:
+    section, _, rest = key.partition(".")
+    return [run[section][rest] if rest else run[section] for run in runs[case]]
 
 
 # --- the parts ---
 
 
 def make_parts(sizes: Sizes) -> dict[str, Part]:
-    """All parts of the benchmark by their name on the command line.
-
-    Args:
-        sizes: How much to measure.
-    """
-    startup = {"task": subject.ROUGH, "num_envs": None, "iterations": 1, "warm_up": 0}
-    memory = {**startup, "num_envs": sizes.rough_envs, "iterations": sizes.memory_iterations}
+    """All parts of the benchmark by their name on the command line."""
+    names = ("HIM", "HIM, as trained")
+    compiled = [(f"{name}, compiled", name) for name in names]
+    update_pairs = [
+        ("HIM", "PPO"),
+        ("HIM, in turn", "PPO"),
+        ("HIM, augmented", "PPO, augmented"),
+        ("HIM, as trained", "PPO, augmented"),
+        ("HIM, augmented", "HIM"),
+        ("PPO, augmented", "PPO"),
+    ]
+    once = {"task": ROUGH, "iterations": 1, "warm_up": 0}
+    memory = once | {"num_envs": sizes.rough_envs, "iterations": sizes.memory_iterations}
     return {
         "env": _env(sizes),
         "writes": _writes(sizes),
         "train": _train(sizes),
         "scaling": _scaling(sizes),
-        "startup": Part([_training("rough", sizes, startup)]),
-        "learner": _learner(sizes),
-        "compile": _compile(sizes),
+        "startup": Part({"rough": _training(sizes, once)}),
+        "learner": _updates(sizes, False, update_pairs),
+        "compile": _updates(sizes, True, compiled),
         "evaluation": _evaluation(sizes),
-        "memory": Part([_training("rough", sizes, memory)]),
+        "memory": Part({"rough": _training(sizes, memory)}),
     }
+
+
+def _worker(function: str, settings: dict[str, Any]) -> Callable[[int], dict[str, Any]]:
+    """A case that calls a function in a process of its own; the number of the repeat is its seed."""
+    return lambda repeat: run_worker(function, settings | {"seed": repeat})
+
+
+def _training(sizes: Sizes, settings: dict[str, Any]) -> Callable[[int], dict[str, Any]]:
+    return lambda repeat: measure_training(overrides=sizes.train_overrides, **settings)
 
 
 def _env(sizes: Sizes) -> Part:
     rate, physics = "env_steps_per_s", "physics_steps_per_s"
     envs = {"rough": sizes.rough_envs, "stock": sizes.rough_envs, "flat": sizes.flat_envs}
     return Part(
-        [_stepping(sizes, name, count) for name, count in envs.items()],
-        [
-            Ratio("Rough / its physics alone", ("rough", rate), ("rough", physics)),
-            Ratio("Rough / Isaac Lab's own", ("rough", rate), ("stock", rate)),
-            Ratio("Isaac Lab's own / its physics alone", ("stock", rate), ("stock", physics)),
-            Ratio("Flat / its physics alone", ("flat", rate), ("flat", physics)),
-        ],
+        {name: _stepping(sizes, name, count) for name, count in envs.items()},
+        {
+            "Rough / its physics alone": (("rough", rate), ("rough", physics)),
+            "Rough / Isaac Lab's own": (("rough", rate), ("stock", rate)),
+            "Isaac Lab's own / its physics alone": (("stock", rate), ("stock", physics)),
+            "Flat / its physics alone": (("flat", rate), ("flat", physics)),
+        },
     )
 
 
 def _writes(sizes: Sizes) -> Part:
-    names = ("engine drives", "newton actuators", "ray caster")
-    rate = "env_steps_per_s"
+    names, rate = ("engine drives", "newton actuators", "ray caster"), "env_steps_per_s"
     return Part(
-        [_stepping(sizes, name, sizes.rough_envs) for name in ("rough", *names)],
-        [Ratio(f"Rough / Rough with {name}", ("rough", rate), (name, rate)) for name in names],
+        {name: _stepping(sizes, name, sizes.rough_envs) for name in ("rough", *names)},
+        {f"Rough / Rough with {name}": (("rough", rate), (name, rate)) for name in names},
     )
 
 
-def _stepping(sizes: Sizes, name: str, num_envs: int) -> Case:
-    settings = {
-        "case": name,
-        "num_envs": num_envs,
-        "warm_up": sizes.warm_up,
-        "steps": sizes.steps,
-        "parts_steps": sizes.parts_steps,
-    }
-    return Case(name, lambda repeat: run_worker("benchmarks.stepping:measure_stepping", settings | {"seed": repeat}))
+def _stepping(sizes: Sizes, name: str, num_envs: int) -> Callable[[int], dict[str, Any]]:
+    lengths = {"warm_up": sizes.warm_up, "steps": sizes.steps, "parts_steps": sizes.parts_steps}
+    return _worker("benchmarks.stepping:measure_stepping", {"case": name, "num_envs": num_envs, **lengths})
 
 
 def _train(sizes: Sizes) -> Part:
     rate, twice = "env_steps_per_s", 2 * sizes.flat_envs
     few, many = f"{sizes.flat_envs} robots", f"{twice} robots"
     few_shared, shared = f"{few}, two processes", f"{many}, two processes"
-    settings = {"task": subject.FLAT, "iterations": sizes.train_iterations, "warm_up": sizes.train_warm_up}
+    settings = {"task": FLAT, "iterations": sizes.train_iterations, "warm_up": sizes.train_warm_up}
     cases = {few: (sizes.flat_envs, 1), few_shared: (sizes.flat_envs, 2), many: (twice, 1), shared: (twice, 2)}
     return Part(
-        [
-            _training(name, sizes, {**settings, "num_envs": num_envs, "processes": processes})
+        {
+            name: _training(sizes, settings | {"num_envs": num_envs, "processes": processes})
             for name, (num_envs, processes) in cases.items()
-        ],
-        [
-            Ratio(f"{many} / {few}", (many, rate), (few, rate)),
-            Ratio(f"two processes / one, {few}", (few_shared, rate), (few, rate)),
-            Ratio(f"two processes / one, {many}", (shared, rate), (many, rate)),
-        ],
+        },
+        {
+            f"{many} / {few}": ((many, rate), (few, rate)),
+            f"two processes / one, {few}": ((few_shared, rate), (few, rate)),
+            f"two processes / one, {many}": ((shared, rate), (many, rate)),
+        },
     )
-
-
-def _training(name: str, sizes: Sizes, settings: dict[str, Any]) -> Case:
-    settings = {"processes": 1, "overrides": sizes.train_overrides, **settings}
-    return Case(name, lambda repeat: measure_training(settings))
 
 
 def _scaling(sizes: Sizes) -> Part:
     """Processes of one core each, which torchrun starts (:mod:`benchmarks.scaling`)."""
-    many, few = sizes.flat_envs, max(sizes.flat_envs // sizes.scaling_processes, 1)
-    names = {envs: f"{envs} robots a process" for envs in (many, few)}
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(sizes.scaling_processes)]
+    many, few = (
+        (f"{envs} robots a process", {"num_envs": envs, "rounds": sizes.scaling_rounds})
+        for envs in (sizes.flat_envs, max(sizes.flat_envs // sizes.scaling_processes, 1))
+    )
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(sizes.scaling_processes))
 
-    def case(envs: int) -> Case:
-        def measure(repeat: int) -> dict[str, Any]:
-            settings = {"num_envs": envs, "rounds": sizes.scaling_rounds, "seed": repeat}
-            return run_for_json([*torchrun, "-m", "benchmarks.scaling", json.dumps(settings)])
+    def case(settings: dict[str, Any]) -> Callable[[int], dict[str, Any]]:
+        return lambda repeat: run_worker("benchmarks.scaling:measure", settings | {"seed": repeat}, torchrun)
 
-        return Case(names[envs], measure)
-
-    alone, together = (names[many], "alone_steps_per_s"), "together_steps_per_s"
+    alone, together = (many[0], "alone_steps_per_s"), "together_steps_per_s"
     return Part(
-        [case(many), case(few)],
-        [
-            Ratio("weak: one of all processes / one alone, as many robots each", (names[many], together), alone),
-            Ratio("strong: one of all processes / one alone, the same robots in all", (names[few], together), alone),
-        ],
+        {name: case(settings) for name, settings in (many, few)},
+        {
+            "weak: one of all processes / one alone, as many robots each": ((many[0], together), alone),
+            "strong: one of all processes / one alone, the same robots in all": ((few[0], together), alone),
+        },
     )
 
 
-def _learner(sizes: Sizes) -> Part:
-    return Part(
-        [_updates(sizes, compiled=False)],
-        [
-            _update_ratio("HIM", "PPO"),
-            _update_ratio("HIM, in turn", "PPO"),
-            _update_ratio("HIM, augmented", "PPO, augmented"),
-            _update_ratio("HIM, as trained", "PPO, augmented"),
-            _update_ratio("HIM, augmented", "HIM"),
-            _update_ratio("PPO, augmented", "PPO"),
-        ],
-    )
-
-
-def _compile(sizes: Sizes) -> Part:
-    names = ("HIM", "HIM, as trained")
-    return Part([_updates(sizes, compiled=True)], [_update_ratio(f"{name}, compiled", name) for name in names])
-
-
-def _updates(sizes: Sizes, compiled: bool) -> Case:
+def _updates(sizes: Sizes, compiled: bool, pairs: list[tuple[str, str]]) -> Part:
     settings = {"num_envs": sizes.flat_envs, "num_steps": sizes.learner_steps, "updates": sizes.learner_updates}
-    settings["compiled"] = compiled
-    return Case("updates", lambda repeat: run_worker("benchmarks.learner:measure_learner", settings | {"seed": repeat}))
-
-
-def _update_ratio(above: str, below: str) -> Ratio:
-    return Ratio(f"{above} / {below}", ("updates", f"update_ms.{above}"), ("updates", f"update_ms.{below}"))
+    return Part(
+        {"updates": _worker("benchmarks.learner:measure_learner", settings | {"compiled": compiled})},
+        {
+            f"{above} / {below}": (("updates", f"update_ms.{above}"), ("updates", f"update_ms.{below}"))
+            for above, below in pairs
+        },
+    )
 
 
 def _evaluation(sizes: Sizes) -> Part:
     tour = {"robots": sizes.tour_robots, "tour_seconds": sizes.tour_seconds}
-    flags = ["--task", subject.FLAT, "--device", "cpu", "--policy", str(subject.POLICY), "--output_dir", "evaluation"]
+    flags = ["--task", FLAT, "--device", "cpu", "--policy", str(POLICY), "--output_dir", "evaluation"]
     flags += ["--num_commands", str(sizes.tracking_commands), "--robots", str(sizes.tracking_robots)]
 
-    def tracking(engine: str) -> Case:
-        arguments = [*flags, "--engine", engine]
-        return Case(f"tracking, {engine}", lambda repeat: measure_command("evaluate.py", arguments))
+    def tracking(engine: str) -> Callable[[int], dict[str, Any]]:
+        return lambda repeat: measure_command("evaluate.py", [*flags, "--engine", engine])
 
-    cases = [Case("tour, mujoco", lambda repeat: run_worker("benchmarks.tour:measure_tour", tour | {"seed": repeat}))]
-    return Part([*cases, *(tracking(engine) for engine in ("ovphysx", "mujoco"))])
+    cases = {f"tracking, {engine}": tracking(engine) for engine in ("ovphysx", "mujoco")}
+    return Part({"tour, mujoco": _worker("benchmarks.tour:measure_tour", tour), **cases})
 
 
 # --- the command ---
@@ -271,10 +229,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parse(argv: list[str]) -> tuple[list[str], argparse.Namespace, Sizes]:
-    """Parse the command line.
-
-    Args:
-        argv: Arguments after the script's name.
+    """Parse *argv*, the arguments after the script's name.
 
     Returns:
         The parts to measure, the flags (``changed`` holds those that are not at their defaults), and the sizes.
@@ -314,12 +269,7 @@ def parse(argv: list[str]) -> tuple[list[str], argparse.Namespace, Sizes]:
 
 
 def command_of(part: str, changed: dict[str, Any]) -> str:
-    """The command that measures one part alone.
-
-    Args:
-        part: Name of the part.
-        changed: Flags that are not at their defaults.
-    """
+    """The command that measures one part alone, with the flags that are not at their defaults."""
     words = ["./himloco.sh", "-p", "tools/benchmark.py", part]
     for name, value in changed.items():
         words += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
@@ -330,30 +280,26 @@ def _benchmark(argv: list[str]) -> None:
     chosen, args, sizes = parse(argv)
     parts = make_parts(sizes)
     for name in chosen:
-        result = _measure(name, parts[name], args.repeats)
-        result["command"] = command_of(name, args.changed)
-        result["sizes"] = dataclasses.asdict(sizes)
+        start, load_before = time.perf_counter(), _load_average()
+
+        def announce(text: str, name: str = name, start: float = start) -> None:
+            print(f"[INFO] {time.perf_counter() - start:5.0f} s  {name}: {text}", flush=True)
+
+        result = {
+            "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            "machine": describe_machine(),
+            "load_before": load_before,
+            "repeats": args.repeats,
+            "command": command_of(name, args.changed),
+            "sizes": dataclasses.asdict(sizes),
+            **parts[name].run(args.repeats, announce),
+            "load_after": _load_average(),
+            "seconds": time.perf_counter() - start,
+        }
         if name == "memory":
             result["storage"] = {**FULL_SIZE, **run_worker("benchmarks.memory:measure_full_size", FULL_SIZE)}
         for path in write_report(args.out, {name: result}):
             print(f"[INFO] {path}", flush=True)
-
-
-def _measure(name: str, part: Part, repeats: int) -> dict[str, Any]:
-    """Run a part and note when, where and beside what load."""
-    start, load = time.perf_counter(), _load_average()
-
-    def announce(text: str) -> None:
-        print(f"[INFO] {time.perf_counter() - start:5.0f} s  {name}: {text}", file=sys.stdout, flush=True)
-
-    date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    result = part.run(repeats, announce)
-    seconds = time.perf_counter() - start
-    return {
-        **{"date": date, "machine": describe_machine(), "load_before": load, "load_after": _load_average()},
-        **{"repeats": repeats, "seconds": seconds},
-        **result,
-    }
 
 
 def _load_average() -> list[float]:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 import shutil
 import subprocess
@@ -56,7 +55,9 @@ def _bundle(argv: list[str]) -> None:
         parts = write_parts(members, out, size)
     total = sum(path.stat().st_size for path in parts)
     installer = Path(shutil.copy2(ROOT / "docker/offline/install.sh", out))
-    (out / "SHA256SUMS").write_text("".join(f"{_sha256(path)}  {path.name}\n" for path in [*parts, installer]))
+    names = [path.name for path in [*parts, installer]]
+    with (out / "SHA256SUMS").open("w") as sums:
+        subprocess.run(["sha256sum", "--", *names], cwd=out, stdout=sums, check=True)
     print(f"[INFO] {len(parts)} parts, {total / 1e6:,.0f} MB in all, in {out}: there, bash install.sh")
 
 
@@ -111,12 +112,7 @@ def download(lock: Path, folder: Path) -> list[Path]:
 
 
 def write_parts(members: Iterable[tuple[Path, str]], out: Path, size: int) -> list[Path]:
-    """Write a tar archive in parts, and return them in their order.
-
-    Args:
-        members: Files and their names in the archive.
-        out: Folder of the parts.
-        size: Bytes of every part but the last.
+    """Write files under their names in a tar archive to parts of *size* bytes in *out*; return these in their order.
 
     Raises:
         CliError: If a part cannot be written; ``split`` says why.
@@ -130,11 +126,6 @@ def write_parts(members: Iterable[tuple[Path, str]], out: Path, size: int) -> li
     if process.returncode:
         raise CliError(f"the parts could not be written to {out} (see above)", FAILURE)
     return sorted(out.glob(f"{PART}*"))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _claim(out: Path) -> None:

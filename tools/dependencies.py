@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,9 +132,10 @@ def compare(packages: Iterable[Package], stored: dict[str, Any]) -> dict[str, An
             continue
         vulnerabilities = []
         for record in records:
-            met = _met(record["affected"], package.version) if record["package"] == package.name else []
+            affected = map(SpecifierSet, record["affected"] if record["package"] == package.name else ())
+            met = [versions for versions in affected if versions.contains(Version(package.version), prereleases=True)]
             if met:
-                ends = [end.version for affected in met for end in affected if end.operator == "<"]
+                ends = [end.version for versions in met for end in versions if end.operator == "<"]
                 vulnerabilities.append({"id": record["id"], "fix_versions": ends, "aliases": record["aliases"]})
         dependencies.append({"name": package.name, "version": package.version, "vulns": vulnerabilities})
     known = {record["package"] for record in records}
@@ -152,11 +154,6 @@ def compare(packages: Iterable[Package], stored: dict[str, Any]) -> dict[str, An
     return {"dependencies": dependencies, "fixes": [], "tool": tool, "about": about}
 
 
-def _met(affected: list[str], version: str) -> list[SpecifierSet]:
-    sets = [SpecifierSet(text) for text in affected]
-    return [one for one in sets if one.contains(Version(version), prereleases=True)]
-
-
 def license_of(requirement: Requirement) -> str:
     """Return the license that the installed package names, shortened to a name."""
     if requirement.marker is not None and not requirement.marker.evaluate():
@@ -165,9 +162,8 @@ def license_of(requirement: Requirement) -> str:
         metadata = importlib.metadata.metadata(requirement.name)
     except importlib.metadata.PackageNotFoundError:
         return "not installed here"
-    classifiers = [
-        text.rpartition(" :: ")[2] for text in metadata.get_all("Classifier") or [] if text.startswith("License ::")
-    ]
+    classifiers = metadata.get_all("Classifier", [])
+    classifiers = [text.rpartition(" :: ")[2] for text in classifiers if text.startswith("License ::")]
     classifiers = [text for text in classifiers if text != "OSI Approved"]
     expression = (metadata.get("License-Expression") or "").strip()
     free = " ".join((metadata.get("License") or "").split())
@@ -191,50 +187,37 @@ def _from_files(name: str) -> str:
 
 
 def page(packages: Iterable[Package], audit: dict[str, Any] | None, note: str = "") -> str:
-    """Return the page as Markdown.
-
-    Args:
-        packages: Of the lock.
-        audit: What pip-audit wrote, or None.
-        note: Said after it.
-    """
+    """Return the page as Markdown, with the *note* behind what pip-audit wrote."""
     packages = sorted(packages, key=lambda package: package.name)
-    families: dict[str, int] = {}
-    for package in packages:
-        families[package.family] = families.get(package.family, 0) + 1
-    counted = ", ".join(f"{family} {count}" for family, count in sorted(families.items(), key=lambda item: -item[1]))
-    lines = [
-        "# Dependencies",
-        "",
-        "Written by `./himloco.sh -p tools/dependencies.py` from `requirements.lock` and what the installed packages",
-        "say of themselves. It is no legal advice.",
-        "",
-        f"{len(packages)} packages: {counted}.",
-        "",
-        "## Audit",
-        "",
-        *_audit_lines(audit),
-        *(["", note] if note else []),
-        "",
-        "## Licenses to read before passing packages on",
-        "",
-        *_table([package for package in packages if package.family in WATCHED]),
-        "",
-        "## All",
-        "",
-        *_table(packages),
-    ]
-    return "\n".join(lines) + "\n"
+    families = Counter(package.family for package in packages)
+    audit_text = "\n".join([*_audit_lines(audit), *(["", note] if note else [])])
+    return f"""# Dependencies
+
+Written by `./himloco.sh -p tools/dependencies.py` from `requirements.lock` and what the installed packages
+say of themselves. It is no legal advice.
+
+{len(packages)} packages: {", ".join(f"{family} {count}" for family, count in families.most_common())}.
+
+## Audit
+
+{audit_text}
+
+## Licenses to read before passing packages on
+
+{_table([package for package in packages if package.family in WATCHED])}
+## All
+
+{_table(packages)}"""
 
 
-def _table(packages: list[Package]) -> list[str]:
+def _table(packages: list[Package]) -> str:
     rows = []
     for package in packages:
         asked = ", ".join(package.asked_by[:3])
         if len(package.asked_by) > 3:
             asked += f" and {len(package.asked_by) - 3} more"
         rows.append([package.name, package.version, package.license.replace("|", "/"), asked or "requirements.in"])
-    return markdown_table(["package", "version", "license", "for"], rows, numbers=False).splitlines()
+    return markdown_table(["package", "version", "license", "for"], rows, numbers=False)
 
 
 def _audit_lines(audit: dict[str, Any] | None) -> list[str]:

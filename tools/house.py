@@ -15,6 +15,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from workspace import ROOT, markdown_table
@@ -123,7 +124,8 @@ def check(modules: dict[str, Path], imports: list[Import]) -> list[str]:
         doors[room].add(other)
         if _layer(other) < _layer(room):
             problems.append(f"{one.place}: {room} imports {other}, which stands above it")
-    problems += [f"a circle of rooms: {' → '.join(circle)}" for circle in circles(doors)]
+    if circle := circle_of(doors):
+        problems.append(f"a circle of rooms: {' → '.join(circle)}")
     return list(dict.fromkeys(problems))
 
 
@@ -135,21 +137,15 @@ def _layer(room: str) -> int:
     return next(number for number, patterns in enumerate(LAYERS) if _fits(room, patterns))
 
 
-def circles(doors: Mapping[str, Iterable[str]]) -> list[list[str]]:
-    """Circles in a graph, room -> rooms that it imports; at least one of each group of rooms that has any."""
-    found, finished = [], set()
-
-    def walk(room: str, way: list[str]) -> None:
-        if room in way:
-            found.append([*way[way.index(room) :], room])
-        elif room not in finished:
-            for other in sorted(doors.get(room, ())):
-                walk(other, [*way, room])
-            finished.add(room)
-
-    for room in sorted(doors):
-        walk(room, [])
-    return found
+def circle_of(doors: Mapping[str, Iterable[str]]) -> list[str]:
+    """A circle in a graph, room -> rooms that it imports, from its first name to that name again; empty for none."""
+    try:
+        TopologicalSorter(doors).prepare()
+    except CycleError as error:
+        circle = error.args[1][:0:-1]  # it is told from the imported to the importing, and ends as it begins
+        first = circle.index(min(circle))
+        return [*circle[first:], *circle[: first + 1]]
+    return []
 
 
 # --- the table ---

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
-import glob
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,8 +45,8 @@ def _plot(argv: list[str]) -> None:
     parser.add_argument("run", help="Run folder with TensorBoard's files.")
     parser.add_argument("--out", required=True, help="The files to write, without their endings.")
     parser.add_argument("--title", default="", help="Title of the picture.")
-    args: argparse.Namespace = parser.parse_args(argv)
-    if not glob.glob(f"{args.run}/events.out.tfevents.*"):
+    args = parser.parse_args(argv)
+    if not any(Path(args.run).glob("events.out.tfevents.*")):
         raise CliError(f"{args.run}: no TensorBoard file in this folder; name a run's folder", FAILURE)
     rows = read_run(Path(args.run))
     out = Path(args.out)
@@ -62,12 +60,7 @@ def _plot(argv: list[str]) -> None:
 
 
 def read_run(folder: Path, curves: Mapping[str, tuple[str, str]] = SHOWN) -> list[dict[str, float]]:
-    """Return one row an iteration: wall-clock minutes since the first, samples seen, and the curves.
-
-    Args:
-        folder: The run's folder with TensorBoard's files.
-        curves: Part of :data:`CURVES`, or of the same form; a curve that the run does not have is left out.
-    """
+    """Return one row an iteration: wall-clock minutes since the first, samples seen, and those curves that it has."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -64,17 +65,9 @@ def describe_machine() -> dict[str, Any]:
 
 
 def cpu_model(cpuinfo: Path) -> str:
-    """Model name of the first processor.
-
-    Args:
-        cpuinfo: Linux's ``/proc/cpuinfo``; where there is none, the architecture is returned.
-    """
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text().splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == "model name":
-                return value.strip()
-    return platform.processor() or platform.machine()
+    """Model name of the first processor in Linux's ``/proc/cpuinfo``; the architecture where there is none."""
+    found = re.search(r"^model name\s*: (.+)", cpuinfo.read_text() if cpuinfo.is_file() else "", re.MULTILINE)
+    return found[1].strip() if found else platform.processor() or platform.machine()
 
 
 def _version(package: str) -> str:
@@ -85,12 +78,6 @@ def _version(package: str) -> str:
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: bool = True) -> str:
-    """A Markdown table whose lines end in newlines.
-
-    Args:
-        header: The columns' names.
-        rows: Their cells.
-        numbers: Whether all columns but the first hold numbers, which are set to the right.
-    """
+    """A Markdown table whose lines end in newlines; all columns but the first are set to the right as *numbers*."""
     lines = [header, ["---", *["---:" if numbers else "---"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

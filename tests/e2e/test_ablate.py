@@ -22,7 +22,7 @@ WORDS += ["env.episode_length_s=0.2"]
 def test_a_run_is_made_recorded_reported_and_not_made_again(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    logs, docs = tmp_path / "logs" / "ablations" / "reference_seed3", tmp_path / "docs"
+    logs, docs = tmp_path / "logs" / "ablations" / "reference_seed3", tmp_path / "docs" / "log"
     logs.mkdir(parents=True)
     (logs / "left_by_an_interrupted_run").touch()
     command = [sys.executable, str(repository / "tools" / "ablate.py"), *WORDS]

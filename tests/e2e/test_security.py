@@ -74,7 +74,7 @@ def _is(node: ast.expr | None, value: object) -> bool:
 
 def test_nothing_deserializes_code_or_builds_a_shell_string(repository: Path) -> None:
     found, files = [], 0
-    for folder in ("exts", "source", "scripts", "docker"):
+    for folder in ("exts", "source", "scripts", "tools", "docker"):
         for path in (repository / folder).rglob("*.py"):
             files += 1
             found += problems_of(path.read_text(), str(path.relative_to(repository)))
@@ -213,3 +213,16 @@ def test_a_record_of_our_own_is_read(checkpoint: Path) -> None:
     }
     (checkpoint.parent / "params/agent.yaml").write_text(yaml.safe_dump(record))
     assert recorded_agent(checkpoint) == record
+
+
+@pytest.mark.parametrize("module", ["ablations.learners", "himloco_lab.benchmarks.ablations.history_actor"])
+def test_a_record_of_an_ablation_is_read_with_tools_on_the_path(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    record = {"actor": {"class_name": f"{module}:HistoryActor"}}
+    (checkpoint.parent / "params/agent.yaml").write_text(yaml.safe_dump(record))
+    assert recorded_agent(checkpoint) == {"actor": {"class_name": "ablations.learners:HistoryActor"}}
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if not path.endswith("tools")])
+    monkeypatch.delitem(sys.modules, "ablations", raising=False)
+    with pytest.raises(CliError, match=r"'ablations.learners:HistoryActor'.*PYTHONPATH=tools"):
+        recorded_agent(checkpoint)

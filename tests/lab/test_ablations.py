@@ -259,7 +259,7 @@ def test_the_report_is_made_of_the_files(tmp_path: Path) -> None:
 
 
 def test_records_with_the_classes_former_names_are_of_the_same_runs(repository: Path, tmp_path: Path) -> None:
-    records = repository / "docs" / "ablations"
+    records = repository / "docs" / "log" / "ablations"
     words = ["--samples", "500000", "--variants", "no_estimator", "reference"]
     runs = ablate.plan_runs(ablate.parse(words)[1])
     assert len(runs) == 6

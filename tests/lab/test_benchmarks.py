@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from benchmark import Case, Part, Ratio, Sizes, command_of, make_parts, parse
+from benchmark import Part, Sizes, command_of, make_parts, parse
 from benchmarks import stepping
 from benchmarks.launches import Iteration, parse_iteration, training_speed
 from benchmarks.report import Spread, ratio, render, show, spread, write_report
@@ -107,16 +108,16 @@ def test_training_speed_leaves_the_warm_up_out_and_counts_the_gaps() -> None:
 def test_cases_run_in_turn_and_ratios_pair_them() -> None:
     order: list[str] = []
 
-    def case(name: str, values: list[float]) -> Case:
+    def case(name: str, values: list[float]) -> Callable[[int], dict[str, Any]]:
         def measure(repeat: int) -> dict[str, Any]:
             order.append(f"{name}{repeat}")
             return {"rate": values[repeat], "deep": {"value": 2.0 * values[repeat]}}
 
-        return Case(name, measure)
+        return measure
 
     part = Part(
-        [case("a", [8.0, 2.0, 4.0]), case("b", [2.0, 1.0, 4.0])],
-        [Ratio("a/b", ("a", "rate"), ("b", "rate")), Ratio("deep", ("a", "deep.value"), ("b", "rate"))],
+        {"a": case("a", [8.0, 2.0, 4.0]), "b": case("b", [2.0, 1.0, 4.0])},
+        {"a/b": (("a", "rate"), ("b", "rate")), "deep": (("a", "deep.value"), ("b", "rate"))},
     )
     announced: list[str] = []
     result = part.run(3, announced.append)
@@ -268,9 +269,8 @@ def test_bad_input(argv: list[str], message: str) -> None:
 
 
 def test_a_ratio_of_something_that_was_not_measured_is_left_out() -> None:
-    part = Part(
-        [Case("a", lambda repeat: {"x": 1.0})], [Ratio("y", ("a", "y"), ("a", "x")), Ratio("x", ("a", "x"), ("a", "x"))]
-    )
+    ratios = {"y": (("a", "y"), ("a", "x")), "x": (("a", "x"), ("a", "x"))}
+    part = Part({"a": lambda repeat: {"x": 1.0}}, ratios)
     assert list(part.run(1, lambda text: None)["ratios"]) == ["x"]
 
 

@@ -13,8 +13,6 @@ import csv
 import io
 import json
 import math
-import os
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,14 +22,11 @@ from typing import Any
 import plot_run
 
 from himloco_lab.errors import FAILURE, CliError
+from himloco_lab.runs.checkpoints import FORMER_LEARNERS, LEARNERS
 
 _NAMES = ("return", "length", "velocity_error", "tracking_error", "yaw_error", "height_error")
 CURVES = {name: plot_run.CURVES[name] for name in (*_NAMES, "swap_loss", "perplexity", "disturbances")}
 """Curves of a record."""
-LEARNERS = "ablations.learners"
-"""Module of the variants' classes; a training finds it with ``tools`` on its path."""
-_FORMER_LEARNERS = re.compile(r"=[\w.]*ablations\.(history_actor|reference_ppo):")
-"""How records of 2026-11 name the modules of these classes."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +55,7 @@ VARIANTS: dict[str, Variant] = {
     ),
     "no_estimator": Variant(
         "without the estimator: plain PPO whose policy reads all six frames",
-        (
-            f"agent.actor.class_name={LEARNERS}:HistoryActor",
-            "agent.algorithm.estimator_num_epochs=0",
-        ),
+        (f"agent.actor.class_name={LEARNERS}:HistoryActor", "agent.algorithm.estimator_num_epochs=0"),
     ),
     "reference": Variant(
         "the public codes' variant: mirrored rows with fresh actions between the real ones, one learning rate",
@@ -115,8 +107,7 @@ class Campaign:
     def runs(self, steps_per_env: int) -> list[Run]:
         """All runs, all variants of one seed after the other, so that an unfinished campaign compares like with like.
 
-        Args:
-            steps_per_env: Steps of one robot in an iteration, from the task's configuration.
+        An iteration has *steps_per_env* steps of each robot.
         """
         per_iteration = self.num_envs * steps_per_env
         iterations = math.ceil(self.samples / per_iteration)
@@ -186,10 +177,7 @@ class Run:
         return _with_learners_path(shlex.join(["./himloco.sh", "-p", "scripts/train.py", *self.arguments]))
 
     def finished(self, folder: Path) -> bool:
-        """Whether its record is there.
-
-        Args:
-            folder: Where the records are.
+        """Whether its record is in the *folder*.
 
         Raises:
             CliError: If the record is of another command.
@@ -208,40 +196,33 @@ class Run:
 
 
 def write_record(folder: Path, run: Run, rows: Sequence[dict[str, float]], facts: dict[str, Any]) -> None:
-    """Keep a finished run.
-
-    Args:
-        folder: Where the records are; created where it is missing.
-        run: The run.
-        rows: Its curves, one row an iteration, as :func:`plot_run.read_run` returns them.
-        facts: Anything else to note.
+    """Keep a finished run, whose curves *rows* are as :func:`plot_run.read_run` returns them, and further *facts*.
 
     Raises:
         CliError: If the run has not the iterations it should.
     """
+    from himloco_rl.checkpoints.files import write_atomically
+
     if len(rows) != run.iterations:
         raise CliError(f"{run.name} logged {len(rows)} iterations instead of {run.iterations}", FAILURE)
-    folder.mkdir(parents=True, exist_ok=True)
     counted = [row | {"samples": (i + 1.0) * run.samples_per_iteration} for i, row in enumerate(rows)]
     columns = ["samples", "minutes", *CURVES]
     table = io.StringIO()
     writer = csv.DictWriter(table, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in thinned(counted, POINTS))
-    _replace(folder / f"{run.name}.csv", table.getvalue())
+    write_atomically(folder / f"{run.name}.csv", table.getvalue().encode())
     record = {
         **{"variant": run.variant, "seed": run.seed, "samples": run.samples, "conditions": run.conditions},
         **{"command": run.command, **facts},
     }
-    _replace(folder / f"{run.name}.json", json.dumps(record, indent=1) + "\n")
+    write_atomically(folder / f"{run.name}.json", (json.dumps(record, indent=1) + "\n").encode())
 
 
 def thinned(rows: Sequence[dict[str, float]], points: int) -> list[dict[str, float]]:
     """Means of equal groups of rows, at most *points* of them; ``samples`` and ``minutes`` are those of a group's end.
 
-    Args:
-        rows: One row an iteration; a column may be missing in some.
-        points: Groups.
+    A column may be missing in some rows.
     """
     count = min(points, len(rows))
     result: list[dict[str, float]] = []
@@ -274,12 +255,7 @@ def read_records(folder: Path) -> list[dict[str, Any]]:
 
 
 def check_comparable(folder: Path, samples: int, conditions: dict[str, Any]) -> None:
-    """See that every record in a folder has these samples and conditions.
-
-    Args:
-        folder: Where the records are.
-        samples: Environment steps of a run.
-        conditions: As :attr:`Campaign.conditions`.
+    """See that every record in a folder has these samples and :attr:`Campaign.conditions`.
 
     Raises:
         CliError: If one does not.
@@ -307,7 +283,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise CliError(f"{path} holds no record of a run; remove it, and the run is made again", FAILURE)
     if isinstance(found.get("command"), str):
-        found["command"] = _with_learners_path(_FORMER_LEARNERS.sub(f"={LEARNERS}:", found["command"]))
+        found["command"] = _with_learners_path(FORMER_LEARNERS.sub(LEARNERS, found["command"]))
     return found
 
 
@@ -325,13 +301,3 @@ def _read_csv(path: Path) -> dict[str, list[float]]:
         return {name: [float(row[name] or "nan") for row in rows] for name in ("samples", *CURVES)}
     except (OSError, KeyError, ValueError) as error:
         raise CliError(f"cannot read {path} ({error}); remove its .json, and the run is made again", FAILURE) from None
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        beside.write_text(text)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

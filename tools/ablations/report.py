@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from workspace import markdown_table
 
 from himloco_lab.errors import FAILURE, CliError
@@ -34,10 +35,7 @@ Summary = Callable[[Sequence[float], Sequence[float]], float]
 
 
 def write_report(out: Path) -> tuple[Path, Path]:
-    """Write page and picture of the records in ``out/ablations``.
-
-    Args:
-        out: Folder of the page, the picture and the records' folder.
+    """Write page and picture of the records in ``out/ablations`` to the folder *out*.
 
     Raises:
         CliError: If there are no records, they cannot be compared, or the folder cannot be written to.
@@ -53,11 +51,7 @@ def write_report(out: Path) -> tuple[Path, Path]:
 
 
 def render(records: Sequence[dict[str, Any]]) -> str:
-    """The page.
-
-    Args:
-        records: As :func:`~.campaign.read_records` returns them.
-    """
+    """The page of what :func:`~.campaign.read_records` returns."""
     conditions = records[0]["conditions"]
     overrides = shlex.join(conditions["overrides"]) or "none"
     sections = [
@@ -90,9 +84,7 @@ def area(samples: Sequence[float], values: Sequence[float]) -> float:
     """Area under the curve by trapezoids, divided by its width; NaN for less than two points."""
     if len(samples) < 2:
         return math.nan
-    steps = range(len(samples) - 1)
-    total = sum((samples[i + 1] - samples[i]) * (values[i] + values[i + 1]) / 2.0 for i in steps)
-    return total / (samples[-1] - samples[0])
+    return float(np.trapezoid(values, samples)) / (samples[-1] - samples[0])
 
 
 def welch(one: Sequence[float], other: Sequence[float]) -> float:
@@ -104,14 +96,7 @@ def welch(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def over_seeds(records: Sequence[dict[str, Any]], variant: str, column: str, summary: Summary) -> list[float]:
-    """One number for each seed of a variant that has the curve.
-
-    Args:
-        records: All records.
-        variant: Name of the variant.
-        column: One of :data:`~.campaign.CURVES`.
-        summary: Makes a number of a curve.
-    """
+    """One number for each seed of a variant that has the curve *column*, made by *summary*."""
     numbers = []
     for record in records:
         if record["variant"] == variant:
@@ -137,7 +122,6 @@ def draw(records: Sequence[dict[str, Any]], path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    import numpy as np
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(3, 3, figsize=(13, 10), constrained_layout=True)

@@ -12,9 +12,34 @@ import torch
 from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
-from himloco_rl.observations import ObservationLayout
+from himloco_lab.robots.g1 import G1_DESCRIPTION
+from himloco_lab.robots.policy_layout import SCAN_RESOLUTION, SCAN_SIZE
+from himloco_rl.observations import ObservationGroup, ObservationLayout, ObservationTerm
 
-from . import subject
+
+def observation_layout(height_scan: bool) -> ObservationLayout:
+    """The names of the tasks' observations, with the critic's 187 points as on Rough if there is a *height_scan*."""
+    legs = G1_DESCRIPTION.action_joints
+    frame = tuple(
+        ObservationTerm(term.name, term.width, joint_names=legs if term.name == "actions" else term.joints)
+        for term in G1_DESCRIPTION.frame
+    )
+    layout = G1_DESCRIPTION.policy_layout
+    velocity = ObservationTerm("base_lin_vel", 3, scale=layout.lin_vel_scale)
+    ahead, aside = (round(extent / SCAN_RESOLUTION / 2) for extent in SCAN_SIZE)
+    points = tuple(
+        (SCAN_RESOLUTION * x, SCAN_RESOLUTION * y) for y in range(-aside, aside + 1) for x in range(-ahead, ahead + 1)
+    )
+    scan = (ObservationTerm("height_scan", len(points), points=points),) if height_scan else ()
+    felt = tuple(term for term in frame if not term.name.endswith("_command"))
+    return ObservationLayout(
+        {
+            "policy": ObservationGroup("policy", frame, layout.history_length, "time"),
+            "critic": ObservationGroup("critic", (*frame, velocity, *scan)),
+            "estimator": ObservationGroup("estimator", (*felt, velocity)),
+        },
+        legs,
+    )
 
 
 def observations(layout: ObservationLayout, num_envs: int, device: str = "cpu") -> TensorDict:
@@ -27,13 +52,8 @@ class DummyRollouts(VecEnv):
     """An environment whose steps are random numbers and whose episodes never end."""
 
     def __init__(self, num_envs: int, height_scan: bool = False) -> None:
-        """Lay out the observations.
-
-        Args:
-            num_envs: Number of environments.
-            height_scan: With the critic's height scan, as on Rough.
-        """
-        self.observation_layout = subject.observation_layout(height_scan)
+        """Lay out the observations, with the critic's height scan as on Rough if there is a *height_scan*."""
+        self.observation_layout = observation_layout(height_scan)
         actions = len(self.observation_layout.action_joint_names)
         self.num_envs, self.num_actions, self.device = num_envs, actions, "cpu"
         self.max_episode_length = 1000

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,38 +30,29 @@ TIMEOUT = 1800
 _LINE = re.compile(r"^it (\d+)/\d+ .*?(\d+) steps/s \(collect ([\d.]+) s, learn ([\d.]+) s\)")
 
 
-def run_worker(function: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Call a function in a process of its own.
+def run_worker(function: str, settings: dict[str, Any], launcher: Sequence[str] = ()) -> dict[str, Any]:
+    """Call ``"package.module:function"``, seen from ``tools``, in a process of its own; return its result, as JSON.
 
-    Args:
-        function: ``"package.module:function"``, seen from ``tools``.
-        settings: Its arguments.
-
-    Returns:
-        What it returned, passed through JSON.
+    A *launcher*, Python's arguments such as torchrun's, may start several, of which the first one's result counts.
 
     Raises:
         CliError: If it fails; the end of what it printed goes to stderr.
     """
-    return run_for_json(["-m", "benchmarks.launches", function, json.dumps(settings)])
-
-
-def run_for_json(arguments: list[str]) -> dict[str, Any]:
-    """Run Python on *arguments* and the name of a file, and return what it writes there as JSON.
-
-    Raises:
-        CliError: If it writes nothing; the end of what it printed goes to stderr.
-    """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "result.json"
-        command = [sys.executable, *arguments, str(out)]
+        command = [sys.executable, *launcher, "-m", "benchmarks.launches", function, json.dumps(settings), str(out)]
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=TIMEOUT, cwd=folder, env=tools_environment(), check=False
         )
         if not out.is_file():
-            print(f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}", file=sys.stderr)
-            raise CliError(f"measuring {' '.join(arguments)} ended with code {done.returncode}; see above", FAILURE)
+            raise _failure(f"measuring {function} with {settings}", done.returncode, done.stdout + done.stderr)
         return json.loads(out.read_text())
+
+
+def _failure(what: str, code: int, output: str) -> CliError:
+    """Print the end of what a process said, and return the error to raise."""
+    print(output[-6000:], file=sys.stderr)
+    return CliError(f"{what} ended with code {code}; see above", FAILURE)
 
 
 @dataclass(frozen=True)
@@ -85,12 +77,7 @@ class Iteration:
 
 
 def parse_iteration(line: str, clock_s: float) -> Iteration | None:
-    """Read a progress line; None if the line is none.
-
-    Args:
-        line: A line that ``scripts/train.py`` printed.
-        clock_s: When it was read [s].
-    """
+    """Read a line that ``scripts/train.py`` printed at *clock_s* [s]; None if it is no progress line."""
     match = _LINE.search(line.strip())
     if match is None:
         return None
@@ -98,11 +85,7 @@ def parse_iteration(line: str, clock_s: float) -> Iteration | None:
 
 
 def training_speed(iterations: list[Iteration], warm_up: int) -> dict[str, float]:
-    """Speed after the first iterations, by the clock: logging and everything between two lines count.
-
-    Args:
-        iterations: All iterations of a run.
-        warm_up: How many to leave out.
+    """Speed after the first *warm_up* of a run's iterations, by the clock: all that is between two lines counts.
 
     Raises:
         ValueError: If none would be left.
@@ -120,30 +103,20 @@ def training_speed(iterations: list[Iteration], warm_up: int) -> dict[str, float
     }
 
 
-def measure_training(settings: dict[str, Any]) -> dict[str, Any]:
-    """Train a task for a few iterations.
+def measure_training(
+    task: str, iterations: int, warm_up: int, overrides: list[str], num_envs: int | None = None, processes: int = 1
+) -> dict[str, Any]:
+    """Run ``scripts/train.py`` for so many iterations, of which the speed leaves out *warm_up*; 0 for no speed.
 
-    Args:
-        settings: ``task``, ``num_envs`` (None for the script's choice), ``iterations``, ``warm_up``, ``processes`` and
-            ``overrides``.
+    The number of environments is the script's choice if None; that of processes is the same on every machine.
 
     Raises:
         CliError: If the training fails.
     """
-    arguments = ["--task", settings["task"], "--device", "cpu", "--max_iterations", str(settings["iterations"])]
-    arguments += ["--nproc_per_node", str(settings["processes"])]  # the same on a machine with more cores
-    if settings["num_envs"] is not None:
-        arguments += ["--num_envs", str(settings["num_envs"])]
-    iterations, peak_gb = _launch_training([*arguments, *settings["overrides"]])
-    result = {"first_iteration_s": iterations[0].clock_s, "peak_gb": peak_gb}
-    if settings["warm_up"]:
-        result |= training_speed(iterations, settings["warm_up"])
-    return result
-
-
-def _launch_training(arguments: list[str]) -> tuple[list[Iteration], float]:
-    """Run ``scripts/train.py``; return its iterations, the clock at 0 at the command, and its peak memory [GB]."""
-    command = [*python_command(), str(ROOT / "scripts" / "train.py"), *arguments]
+    command = [*python_command(), str(ROOT / "scripts" / "train.py"), "--task", task, "--device", "cpu"]
+    command += ["--max_iterations", str(iterations), "--nproc_per_node", str(processes)]
+    command += [] if num_envs is None else ["--num_envs", str(num_envs)]
+    command += overrides
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "stderr").open("w+") as errors:
         start = time.perf_counter()
         process = subprocess.Popen(
@@ -151,22 +124,19 @@ def _launch_training(arguments: list[str]) -> tuple[list[Iteration], float]:
         )
         assert process.stdout is not None
         found = [parse_iteration(line, time.perf_counter() - start) for line in process.stdout]
-        _, status, usage = os.wait4(process.pid, 0)
+        _, status, usage = os.wait4(process.pid, 0)  # which says its peak memory
         process.returncode = os.waitstatus_to_exitcode(status)
-        iterations = [iteration for iteration in found if iteration is not None]
-        if process.returncode != 0 or not iterations:
+        made = [iteration for iteration in found if iteration is not None]
+        if process.returncode != 0 or not made:
             errors.seek(0)
-            print(errors.read()[-4000:], file=sys.stderr)
-            raise CliError(f"{' '.join(command)} ended with code {process.returncode}; see above", FAILURE)
-        return iterations, usage.ru_maxrss * 1024 / 1e9  # Linux counts in KiB
+            raise _failure(" ".join(command), process.returncode, errors.read())
+    speed = training_speed(made, warm_up) if warm_up else {}
+    # Linux counts in KiB
+    return {"first_iteration_s": made[0].clock_s, "peak_gb": usage.ru_maxrss * 1024 / 1e9, **speed}
 
 
 def measure_command(script: str, arguments: list[str]) -> dict[str, Any]:
-    """Time one of ``scripts`` from the command to its end, in a folder of its own.
-
-    Args:
-        script: Its file name.
-        arguments: Its arguments.
+    """Time one of ``scripts`` from the command to its end [s], in a folder of its own.
 
     Raises:
         CliError: If it fails; the end of what it printed goes to stderr.
@@ -177,15 +147,16 @@ def measure_command(script: str, arguments: list[str]) -> dict[str, Any]:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         seconds = time.perf_counter() - start
     if done.returncode:
-        print(f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}", file=sys.stderr)
-        raise CliError(f"{' '.join(command)} ended with code {done.returncode}; see above", FAILURE)
+        raise _failure(" ".join(command), done.returncode, done.stdout + done.stderr)
     return {"seconds": seconds}
 
 
 def main(argv: list[str]) -> None:
     """Be a worker: call the function that *argv* names, and write what it returns as JSON."""
     function, settings, out = argv
-    Path(out).write_text(json.dumps(pkgutil.resolve_name(function)(**json.loads(settings))))
+    result = pkgutil.resolve_name(function)(**json.loads(settings))
+    if os.environ.get("RANK", "0") == "0":
+        Path(out).write_text(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
 import io
 import statistics
 import time
@@ -24,25 +25,11 @@ from himloco_lab.him_cfg import HIMActorCfg
 from himloco_lab.tasks import load_config
 from himloco_rl.observations import mirror_batch
 
-from . import subject
+from . import FLAT
 from .dummy_rollouts import DummyRollouts
 
 _HIM_KEYS = {field.name for field in fields(HIMActorCfg)} - {field.name for field in fields(RslRlMLPModelCfg)}
 """What an actor of rsl_rl does not know."""
-_STOCK_KEYS = (
-    "num_learning_epochs",
-    "num_mini_batches",
-    "learning_rate",
-    "schedule",
-    "gamma",
-    "lam",
-    "entropy_coef",
-    "desired_kl",
-    "max_grad_norm",
-    "value_loss_coef",
-    "use_clipped_value_loss",
-    "clip_param",
-)
 
 
 @dataclass(frozen=True)
@@ -83,12 +70,8 @@ COMPILED: dict[str, Learner] = {
 def measure_learner(num_envs: int, num_steps: int, updates: int, seed: int, compiled: bool = False) -> dict[str, Any]:
     """Time updates, one learner after the other, again and again.
 
-    Args:
-        num_envs: Environments of a rollout.
-        num_steps: Its steps per environment.
-        updates: Updates of each learner that are measured, after one that is not.
-        seed: Seed.
-        compiled: Compare :data:`COMPILED` instead of :data:`EAGER`.
+    A rollout has *num_steps* steps of each environment. So many *updates* of all learners of :data:`EAGER`, or of
+    :data:`COMPILED`, are measured after one that is not.
 
     Returns:
         Median milliseconds of an update for each learner [ms], seconds of the first rollout and update [s], and, if
@@ -120,23 +103,21 @@ def measure_learner(num_envs: int, num_steps: int, updates: int, seed: int, comp
 
 
 def build_learner(case: Learner, env: DummyRollouts, num_steps: int, agent: Any | None = None, **algorithm: Any) -> PPO:
-    """Build a learner.
+    """Build a learner for *env* and rollouts of *num_steps* steps.
 
-    Args:
-        case: Which.
-        env: What it is to learn from.
-        num_steps: Steps of its rollouts.
-        agent: Configuration with the networks' sizes; the Flat task's if None.
-        algorithm: Settings of the algorithm that come before the case's own.
+    Its networks have the sizes of the configuration *agent*, the Flat task's if None; settings of the *algorithm* come
+    before the case's own.
     """
-    chosen: Any = agent or load_config(subject.FLAT, "rsl_rl_cfg_entry_point")
+    chosen: Any = agent or load_config(FLAT, "rsl_rl_cfg_entry_point")
     cfg: dict[str, Any] = copy.deepcopy(to_dict(handle_deprecated_rsl_rl_cfg(chosen, check_rsl_rl_version())))
     cfg |= {"num_steps_per_env": num_steps, "multi_gpu": None}
     cfg["torch_compile_mode"] = "default" if case.compiled else None
     if not case.him:
         cfg["actor"] = {key: value for key, value in cfg["actor"].items() if key not in _HIM_KEYS}
         cfg["actor"]["class_name"] = "MLPModel"
-        cfg["algorithm"] = {key: cfg["algorithm"][key] for key in _STOCK_KEYS} | {"class_name": "PPO"}
+        known = inspect.signature(PPO).parameters
+        cfg["algorithm"] = {key: value for key, value in cfg["algorithm"].items() if key in known}
+        cfg["algorithm"]["class_name"] = "PPO"
         cfg["obs_groups"].pop("estimator")
     cfg["algorithm"] |= algorithm | case.algorithm | {"symmetry_cfg": copy.copy(case.symmetry)}
     builder: Any = resolve_callable(cfg["algorithm"]["class_name"])

@@ -20,8 +20,8 @@ from torch.utils._pytree import tree_leaves
 from himloco_lab.tasks import load_config
 from himloco_rl.storage import HIMRolloutStorage
 
-from . import subject
-from .dummy_rollouts import DummyRollouts, observations
+from . import ROUGH
+from .dummy_rollouts import DummyRollouts, observation_layout, observations
 from .learner import AS_TRAINED, EAGER, Learner, build_learner, collect
 
 _MIRRORED_ROWS = Learner(
@@ -32,27 +32,18 @@ _MIRRORED_ROWS = Learner(
 
 
 def measure_full_size(num_envs: int, num_steps: int) -> dict[str, Any]:
-    """``bytes`` of the rollout (:func:`storage_sizes`) and ``peaks`` of its update (:func:`update_peaks`) [B].
-
-    Args:
-        num_envs: Environments.
-        num_steps: Steps per environment.
-    """
+    """``bytes`` of the rollout (:func:`storage_sizes`) and ``peaks`` of its update (:func:`update_peaks`) [B]."""
     return {"bytes": storage_sizes(num_envs, num_steps), "peaks": update_peaks(num_envs, num_steps)}
 
 
 def storage_sizes(num_envs: int, num_steps: int) -> dict[str, int]:
     """Bytes of a rollout with the Rough task's observations; nothing is allocated.
 
-    Args:
-        num_envs: Environments.
-        num_steps: Steps per environment.
-
     Returns:
         Bytes of ``himloco_rl``; of ``rsl_rl``, which lacks what HIM needs beyond PPO; and of ``HIMLoco``, whose storage
         holds the critic's observation of this step and of the next one as a whole.
     """
-    layout = subject.observation_layout(True)
+    layout = observation_layout(True)
     obs, actions = observations(layout, num_envs, "meta"), len(layout.action_joint_names)
     him = HIMRolloutStorage(num_envs, num_steps, obs, ["estimator"], ["policy", "critic"], [actions], device="meta")
     stock = RolloutStorage("rl", num_envs, num_steps, obs.select("policy", "critic"), [actions], "meta")
@@ -74,7 +65,7 @@ def update_peaks(num_envs: int, num_steps: int, small: tuple[int, int] = (64, 12
 
     Args:
         num_envs: Environments.
-        num_steps: Steps per environment.
+        num_steps: Steps of each.
         small: Environments of the two updates that are run.
 
     Returns:
@@ -83,10 +74,10 @@ def update_peaks(num_envs: int, num_steps: int, small: tuple[int, int] = (64, 12
         repository's learner with their rows and columns: every row of rollout and minibatch also holds the rest of
         the critic's next observation, and HomieRL's rollout has a mirrored row beside each real one.
     """
-    layout = subject.observation_layout(True)
+    layout = observation_layout(True)
     rest = (layout.group("critic").dim - layout.group("estimator").dim) * torch.float32.itemsize
     rows = num_envs * num_steps
-    rows += rows // load_config(subject.ROUGH, "rsl_rl_cfg_entry_point").algorithm.num_mini_batches
+    rows += rows // load_config(ROUGH, "rsl_rl_cfg_entry_point").algorithm.num_mini_batches
 
     def peak(case: Learner) -> int:
         one, other = (measure_peak(case, envs, num_steps) for envs in small)
@@ -103,16 +94,10 @@ def update_peaks(num_envs: int, num_steps: int, small: tuple[int, int] = (64, 12
 
 
 def measure_peak(case: Learner, num_envs: int, num_steps: int) -> int:
-    """Bytes that a learner holds at most, from its construction to the end of its first update.
-
-    Args:
-        case: Which learner.
-        num_envs: Environments.
-        num_steps: Steps per environment.
-    """
+    """Bytes that a learner holds at most, from its construction to the end of its first update."""
     with LiveMemory() as memory:
         env = DummyRollouts(num_envs, height_scan=True)
-        agent = load_config(subject.ROUGH, "rsl_rl_cfg_entry_point")
+        agent = load_config(ROUGH, "rsl_rl_cfg_entry_point")
         learner = build_learner(case, env, num_steps, agent, num_learning_epochs=1)  # later epochs hold nothing more
         collect(learner, env, num_steps)
         learner.update()

@@ -103,13 +103,9 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Spread:
-    """Median and range of the ratios of two quantities measured in turn.
+    """Median and range of the ratios of two quantities measured in turn, one value of each a repeat.
 
     Each ratio is taken within one repeat, so that a machine which slows down between repeats does not enter into it.
-
-    Args:
-        numerators: One value a repeat.
-        denominators: As many.
 
     Raises:
         ValueError: If the numbers of repeats differ.
@@ -120,14 +116,7 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Spread:
 
 
 def write_report(folder: Path, parts: dict[str, Any]) -> tuple[Path, Path]:
-    """Add measured parts to the JSON file and write the page anew.
-
-    Args:
-        folder: Where both are; created where it is missing.
-        parts: What was measured now; parts that are already in the file and not here stay.
-
-    Returns:
-        The JSON file and the page.
+    """Add measured parts to the JSON file in *folder*, where the others stay, write the page anew, and return both.
 
     Raises:
         CliError: If the existing file cannot be understood, or the folder not be written to.
@@ -147,11 +136,7 @@ def write_report(folder: Path, parts: dict[str, Any]) -> tuple[Path, Path]:
 
 
 def render(parts: dict[str, Any]) -> str:
-    """The page.
-
-    Args:
-        parts: Content of the JSON file.
-    """
+    """The page of the JSON file's content."""
     sections = [_INTRODUCTION]
     for name, tables in _TABLES.items():
         if name in parts:
@@ -162,12 +147,7 @@ def render(parts: dict[str, Any]) -> str:
 
 
 def show(values: Spread, digits: int = 0) -> str:
-    """``median (low–high)``, or the number alone where the repeats do not differ.
-
-    Args:
-        values: The repeats.
-        digits: Digits after the point.
-    """
+    """``median (low–high)``, or the number alone where the repeats do not differ."""
     median, low, high = (f"{value:,.{digits}f}" for value in (values.median, values.low, values.high))
     return median if low == high else f"{median} ({low}–{high})"
 
@@ -265,14 +245,16 @@ def _startup_tables(part: dict[str, Any]) -> list[str]:
 def _learner_tables(part: dict[str, Any]) -> list[str]:
     runs, sizes = part["runs"]["updates"], part["sizes"]
     samples = sizes["flat_envs"] * sizes["learner_steps"]
-    rows = [[name, show(spread([run["update_ms"][name] for run in runs]), 1)] for name in runs[0]["update_ms"]]
-    return [markdown_table([f"update on {samples} samples", "ms"], rows)]
+    return [_named_table(f"update on {samples} samples", "ms", [run["update_ms"] for run in runs])]
+
+
+def _named_table(heading: str, column: str, runs: list[dict[str, float]]) -> str:
+    return markdown_table([heading, column], [[name, _column(runs, name, 1)] for name in runs[0]])
 
 
 def _compile_tables(part: dict[str, Any]) -> list[str]:
     runs = part["runs"]["updates"]
-    first = [[name, show(spread([run["first_s"][name] for run in runs]), 1)] for name in runs[0]["first_s"]]
-    tables = [*_learner_tables(part), markdown_table(["first rollout and update", "s"], first)]
+    tables = [*_learner_tables(part), _named_table("first rollout and update", "s", [run["first_s"] for run in runs])]
     errors = {run["compile_error"] for run in runs if "compile_error" in run}
     verdicts = [f"`torch.compile` does not work here: {error}.\n" for error in sorted(errors)]
     for name, value in part["ratios"].items():
@@ -284,10 +266,11 @@ def _compile_tables(part: dict[str, Any]) -> list[str]:
 def _evaluation_tables(part: dict[str, Any]) -> list[str]:
     runs, sizes = dict(part["runs"]), part["sizes"]
     tour = runs.pop("tour, mujoco")
-    rows = [["robot-seconds a second", _column(tour, "robot_seconds_per_s", 1)]]
-    if "robot_seconds_per_cpu_s" in tour[0]:  # earlier versions did not measure it
-        rows.append(["robot-seconds a second of processor time", _column(tour, "robot_seconds_per_cpu_s", 1)])
-    rows.append(["share of the time that robots stood [%]", _column(tour, "stood_share", 0, 100.0)])
+    rows = [
+        ["robot-seconds a second", _column(tour, "robot_seconds_per_s", 1)],
+        ["robot-seconds a second of processor time", _column(tour, "robot_seconds_per_cpu_s", 1)],
+        ["share of the time that robots stood [%]", _column(tour, "stood_share", 0, 100.0)],
+    ]
     heading = f"tour, {sizes['tour_robots']} robots, {sizes['tour_seconds']} s"
     tracking = {name.removeprefix("tracking, "): case for name, case in runs.items()}
     commands = f"tracking, {sizes['tracking_commands']} commands x {sizes['tracking_robots']} robots"
@@ -301,7 +284,7 @@ def _memory_tables(part: dict[str, Any]) -> list[str]:
     return [
         _cases_table("training", {f"{robots} robots": part["runs"]["rough"]}, {"peak memory [GB]": ("peak_gb", 2)}),
         _gigabytes_table(heading, "GB", storage["bytes"]),
-        *([_gigabytes_table(f"{heading} and its update", "peak [GB]", storage["peaks"])] if "peaks" in storage else []),
+        _gigabytes_table(f"{heading} and its update", "peak [GB]", storage["peaks"]),
     ]
 
 

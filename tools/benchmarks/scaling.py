@@ -9,12 +9,9 @@ machine in the same minute, and the same robots.
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
-import sys
 import time
-from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -23,7 +20,7 @@ from torch import distributed
 from himloco_lab.tasks import load_config
 from himloco_rl.distributed.process_group import join
 
-from . import subject
+from . import FLAT
 from .learner import EAGER, build_learner, collect
 from .stepping import open_environment
 
@@ -32,12 +29,9 @@ REPEATS = 30
 
 
 def measure(num_envs: int, rounds: int, seed: int) -> dict[str, Any]:
-    """Measure in this process, together with the others.
+    """Measure in this process, which has *num_envs* robots, together with the others.
 
-    Args:
-        num_envs: Robots of each process.
-        rounds: Iterations alone and together that are timed, after one that is not.
-        seed: Seed of the first process.
+    So many *rounds* alone and together are timed, after one that is not.
 
     Returns:
         Medians: rates of one process alone and of one among all [env-steps/s], seconds of an iteration and of its
@@ -45,15 +39,17 @@ def measure(num_envs: int, rounds: int, seed: int) -> dict[str, Any]:
     """
     from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
 
-    rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    rank, local_rank, world_size = (int(os.environ[name]) for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"))
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[local_rank % len(cores)]})
     torch.set_num_threads(1)
     torch.manual_seed(seed + rank)
     with open_environment("flat", num_envs, seed + rank) as built:
         env: Any = RslRlVecEnvWrapper(cast("Any", built), clip_actions=100.0)
-        steps = load_config(subject.FLAT, "rsl_rl_cfg_entry_point").num_steps_per_env
+        steps = load_config(FLAT, "rsl_rl_cfg_entry_point").num_steps_per_env
         env.episode_length_buf = torch.randint_like(env.episode_length_buf, int(env.max_episode_length))
         learner: Any = build_learner(EAGER["HIM, as trained"], env, steps)
-        join("cpu", rank, int(os.environ["LOCAL_RANK"]), world_size)
+        join("cpu", rank, local_rank, world_size)
         alone, together = [], []
         for number in range(rounds + 1):
             distributed.barrier()
@@ -66,9 +62,12 @@ def measure(num_envs: int, rounds: int, seed: int) -> dict[str, Any]:
                 alone.clear()
                 together.clear()
         result = {} if rank > 0 else _summary(alone, together, num_envs * steps)
-        result["traffic_bytes"] = _gradient_bytes(learner)
-        for name, parameters in _gradients(learner).items():
-            result[f"{name}_reduction_ms"] = _reduction_ms(sum(p.numel() for p in parameters))
+        # parameters whose gradients are reduced together
+        gradients = {"policy": learner.policy_parameters, "estimator": [*learner.actor.estimator.parameters()]}
+        sizes = {name: sum(p.numel() for p in parameters) for name, parameters in gradients.items()}
+        result["traffic_bytes"] = {name: torch.float32.itemsize * size for name, size in sizes.items()}
+        for name, size in sizes.items():
+            result[f"{name}_reduction_ms"] = _reduction_ms(size)
         result["number_reduction_ms"] = _reduction_ms(1)
         distributed.barrier()
         distributed.destroy_process_group()
@@ -119,17 +118,6 @@ def _summary(alone: list[dict[str, float]], together: list[dict[str, float]], sa
     }
 
 
-def _gradients(learner: Any) -> dict[str, list[torch.nn.Parameter]]:
-    """Parameters whose gradients are reduced together."""
-    return {"policy": learner.policy_parameters, "estimator": [*learner.actor.estimator.parameters()]}
-
-
-def _gradient_bytes(learner: Any) -> dict[str, int]:
-    """Bytes of one reduction of each."""
-    gradients = _gradients(learner).items()
-    return {name: torch.float32.itemsize * sum(p.numel() for p in parameters) for name, parameters in gradients}
-
-
 def _reduction_ms(size: int) -> float:
     """Median time of one reduction of so many numbers [ms]."""
     numbers, times = torch.ones(size), []
@@ -139,17 +127,3 @@ def _reduction_ms(size: int) -> float:
         distributed.all_reduce(numbers)
         times.append(1e3 * (time.perf_counter() - start))
     return statistics.median(times)
-
-
-def main(argv: list[str]) -> None:
-    """Measure what *argv* says, and let the first process write the result as JSON."""
-    settings, out = argv
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[int(os.environ["LOCAL_RANK"]) % len(cores)]})
-    result = measure(**json.loads(settings))
-    if os.environ["RANK"] == "0":
-        Path(out).write_text(json.dumps(result))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -14,18 +14,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from isaaclab.actuators import IdealPDActuatorCfg, ImplicitActuatorCfg
 from isaaclab.app import launch_simulation
 from isaaclab.envs import ManagerBasedRLEnv, mdp
 from isaaclab.managers import SceneEntityCfg
 from isaaclab.sensors import RayCasterCfg, patterns
+from isaaclab.utils import replace
 
 from himloco_lab.compat import prepare_process
-from himloco_lab.robots.description import find_description
+from himloco_lab.robots.g1 import G1_CFG, G1_DESCRIPTION, G1_LEG_JOINTS, G1_UPPER_JOINTS
 from himloco_lab.robots.policy_layout import SCAN_RESOLUTION, SCAN_SIZE
 from himloco_lab.robots.urdf import load_model
 from himloco_lab.tasks import load_config
 
-from . import subject
+from . import FLAT, ROUGH
 
 ACTION_STD = 0.6
 """Standard deviation of the random actions: what an untrained policy draws."""
@@ -37,16 +39,16 @@ PHYSICS_BLOCK = 4
 
 def _newton_actuators() -> Any:
     """Rough, with the PD law computed by Newton's Warp kernels."""
-    cfg = load_config(subject.ROUGH)
+    cfg = load_config(ROUGH)
     cfg.sim.use_newton_actuators = True
     return cfg
 
 
 def _ray_caster() -> Any:
     """Rough, with the terrain scanned by 187 rays a robot."""
-    cfg = load_config(subject.ROUGH)
+    cfg = load_config(ROUGH)
     cfg.scene.height_scanner = RayCasterCfg(
-        prim_path=f"{{ENV_REGEX_NS}}/Robot/{load_model(find_description(subject.ROBOT)).root}",
+        prim_path=f"{{ENV_REGEX_NS}}/Robot/{load_model(G1_DESCRIPTION).root}",
         update_period=cfg.decimation * cfg.sim.dt,
         offset=RayCasterCfg.OffsetCfg(pos=(0.0, 0.0, 20.0)),
         ray_alignment="yaw",
@@ -59,25 +61,68 @@ def _ray_caster() -> Any:
     return cfg
 
 
+def _engine_drives() -> Any:
+    """Move the upper body by the engine's own joint drives, as HOMIE does."""
+    cfg = load_config(ROUGH)
+    motors = cfg.scene.robot.actuators["explicit"]
+    values = (
+        "stiffness",
+        "damping",
+        "armature",
+        "joint_effort_limit",
+        "actuator_velocity_limit",
+        "joint_velocity_limit",
+    )
+
+    def only(joints: tuple[str, ...], names: tuple[str, ...]) -> dict[str, Any]:
+        return {name: {joint: getattr(motors, name)[joint] for joint in joints} for name in names}
+
+    cfg.scene.robot.actuators = {
+        "explicit": IdealPDActuatorCfg(
+            joint_names_expr=list(G1_LEG_JOINTS), **only(G1_LEG_JOINTS, (*values, "actuator_effort_limit"))
+        ),
+        "implicit": ImplicitActuatorCfg(joint_names_expr=list(G1_UPPER_JOINTS), **only(G1_UPPER_JOINTS, values)),
+    }
+    return cfg
+
+
+def _stock() -> Any:
+    """Isaac Lab's own rough G1 task, to compare with; changed only where it would not run here.
+
+    The robot is ours and so are the names of its joints; textures and arrows, which are downloads, are left out. Its
+    terrain, sensors (contacts of all bodies, 187 rays), rewards and events are Isaac Lab's.
+    """
+    # here, as our tasks' rewards are not found where Isaac Lab's were loaded before them
+    from isaaclab_tasks.core.velocity.config.g1.rough_env_cfg import G1RoughEnvCfg
+
+    cfg: Any = G1RoughEnvCfg()
+    cfg.scene.robot = replace(G1_CFG, prim_path="{ENV_REGEX_NS}/Robot")
+    cfg.scene.terrain.visual_material = None
+    cfg.scene.sky_light.spawn.texture_file = None
+    cfg.commands.base_velocity.debug_vis = False
+    for term, joints in {
+        "joint_deviation_arms": [".*_shoulder_.*", ".*_elbow_joint"],
+        "joint_deviation_fingers": [".*_wrist_.*"],  # as near to fingers as this robot gets
+        "joint_deviation_torso": ["waist_yaw_joint"],
+    }.items():
+        getattr(cfg.rewards, term).params["asset_cfg"].joint_names = joints
+    return cfg
+
+
 CONFIGS: dict[str, Callable[[], Any]] = {
-    "rough": functools.partial(load_config, subject.ROUGH),
-    "flat": functools.partial(load_config, subject.FLAT),
+    "rough": functools.partial(load_config, ROUGH),
+    "flat": functools.partial(load_config, FLAT),
     "newton actuators": _newton_actuators,
     "ray caster": _ray_caster,
-    **subject.VARIANTS,
+    "stock": _stock,
+    "engine drives": _engine_drives,
 }
 """Environment configurations by the name of their case."""
 
 
 @contextlib.contextmanager
 def open_environment(name: str, num_envs: int, seed: int) -> Iterator[ManagerBasedRLEnv]:
-    """Build one of :data:`CONFIGS` in ``ovphysx`` on the CPU.
-
-    Args:
-        name: Which one.
-        num_envs: Number of robots.
-        seed: Seed of everything random.
-    """
+    """Build the one of :data:`CONFIGS` called *name* with *num_envs* robots, in ``ovphysx`` on the CPU."""
     prepare_process()
     cfg = CONFIGS[name]()
     cfg.sim.physics = cfg.sim.physics.ovphysx
@@ -98,13 +143,8 @@ def measure_stepping(case: str, num_envs: int, warm_up: int, steps: int, parts_s
     Blocks of environment steps and blocks of the same physics steps alone take turns, so that both see the same
     states: robots that stand, fall and lie in the proportion that random actions lead to.
 
-    Args:
-        case: Key of :data:`CONFIGS`.
-        num_envs: Number of robots.
-        warm_up: Environment steps before anything is measured.
-        steps: Environment steps that are measured.
-        parts_steps: Further ones whose parts are measured.
-        seed: Seed.
+    After *warm_up* environment steps, so many *steps* of a case of :data:`CONFIGS` are measured, and *parts_steps* more
+    by their parts.
 
     Returns:
         Rates [env-steps/s], milliseconds of each part of a step [ms], share of steps that end an episode.
@@ -121,7 +161,10 @@ def measure_stepping(case: str, num_envs: int, warm_up: int, steps: int, parts_s
         for _ in range(blocks):
             seconds, resets = _step(env, BLOCK)
             env_s, ended = env_s + seconds, ended + resets
-            physics_s += _physics_alone(env, PHYSICS_BLOCK)
+            begin = time.perf_counter()
+            for _ in range(PHYSICS_BLOCK * env.cfg.decimation):
+                env.sim.step(render=False)
+            physics_s += time.perf_counter() - begin
         return {
             "env_steps_per_s": num_envs * blocks * BLOCK / env_s,
             "physics_steps_per_s": num_envs * blocks * PHYSICS_BLOCK / physics_s,
@@ -140,14 +183,6 @@ def _step(env: Any, count: int) -> tuple[float, int]:
         _, _, terminated, truncated, _ = env.step(actions)
         ended += (terminated | truncated).sum()
     return time.perf_counter() - start, int(ended)
-
-
-def _physics_alone(env: Any, count: int) -> float:
-    """Step nothing but the engine, ``count`` environment steps' worth; returns the seconds."""
-    start = time.perf_counter()
-    for _ in range(count * env.cfg.decimation):
-        env.sim.step(render=False)
-    return time.perf_counter() - start
 
 
 def _parts(env: Any, steps: int) -> dict[str, float]:
@@ -178,36 +213,20 @@ class PartTimers:
     def __init__(self) -> None:
         """Start with nothing measured."""
         self.seconds: dict[str, float] = defaultdict(float)
-        self._running: list[str] = []
-        self._since = 0.0
+        self._inner = 0.0  # time of the parts that the running one has called
 
     def wrap(self, owner: Any, method: str, part: str) -> None:
-        """Charge calls of ``owner.method`` to a part.
-
-        Args:
-            owner: The object; its method is replaced by one that measures.
-            method: Name of the method.
-            part: What to charge; several methods may share it.
-        """
+        """Charge calls of ``owner.method``, which is replaced, to a part; several methods may share one."""
         function = getattr(owner, method)
 
         @functools.wraps(function)
         def measured(*args: Any, **kwargs: Any) -> Any:
-            self._switch(enter=part)
+            before, self._inner, start = self._inner, 0.0, time.perf_counter()
             try:
                 return function(*args, **kwargs)
             finally:
-                self._switch()
+                seconds = time.perf_counter() - start
+                self.seconds[part] += seconds - self._inner
+                self._inner = before + seconds
 
         setattr(owner, method, measured)
-
-    def _switch(self, enter: str | None = None) -> None:
-        """Charge the time since the last switch to the running part, and start or end one."""
-        now = time.perf_counter()
-        if self._running:
-            self.seconds[self._running[-1]] += now - self._since
-        if enter is None:
-            self._running.pop()
-        else:
-            self._running.append(enter)
-        self._since = now

@@ -16,28 +16,23 @@ from himloco_lab.evaluation.tour import HELD, PHYSICS_DT, make_plan, run_tour
 from himloco_lab.robots.description import find_description
 from himloco_lab.robots.policy_layout import HEIGHT
 
-from . import subject
+from . import POLICY, ROBOT
 
 
 def measure_tour(robots: int, tour_seconds: float, seed: int) -> dict[str, Any]:
-    """Run robots on the tour in this process, without punches so that they stay on their feet.
+    """Run robots on the tour of so many seconds in this process, without punches so that they stay on their feet.
 
     A robot is simulated until it falls, and the tour ends with the last one. So what counts is the simulated time in
     which robots stood or were held, over the time from the reset to that end; loading is left out.
-
-    Args:
-        robots: How many, one after the other in every step.
-        tour_seconds: Length of the tour [s].
-        seed: Seed of the plan.
 
     Returns:
         ``robot_seconds_per_s``: by the clock; ``robot_seconds_per_cpu_s``: by the processor's time, which other
         processes on the machine take less from; ``stood_share``: how much of the tour was simulated.
     """
-    one = find_mujoco_policy("stand", subject.POLICY, subject.ROBOT)
+    one = find_mujoco_policy("stand", POLICY, ROBOT)
     manifest = with_physics_dt(one.manifest, PHYSICS_DT)
     policy = one.make_policy(seed, 0)
-    arena = MujocoArena(manifest, find_description(subject.ROBOT), lambda number: policy, range(robots))
+    arena = MujocoArena(manifest, find_description(ROBOT), lambda number: policy, range(robots))
     plan = make_plan(range(robots), seed, len(arena.links))
     plan = dataclasses.replace(plan, punch_force=np.zeros_like(plan.punch_force))
     command = manifest.command

@@ -49,23 +49,15 @@ _reasons_to_end_abruptly: list[str] = []
 
 
 def end_abruptly(reason: str) -> None:
-    """Let :func:`run_command` end this process without running exit handlers.
-
-    Args:
-        reason: What an exit handler would wait for.
-    """
+    """Let :func:`run_command` end this process without exit handlers; *reason* says what one would wait for."""
     _reasons_to_end_abruptly.append(reason)
 
 
 def run_command(command: Callable[[list[str]], int | None], argv: list[str] | None = None) -> int:
-    """Run *command* and turn its end into an exit code.
-
-    Args:
-        command: Takes the arguments after the program's name and returns an exit code, or None for success.
-        argv: Those arguments; the process's own when None.
+    """Run *command* on *argv* (the process's own arguments when None), and say in one line what went wrong.
 
     Returns:
-        The exit code: 0, :data:`USAGE`, :data:`FAILURE` or :data:`INTERRUPTED`.
+        What *command* returned, 0 for None; else :data:`USAGE`, :data:`FAILURE` or :data:`INTERRUPTED`.
     """
     code = _outcome(command, sys.argv[1:] if argv is None else argv)
     if _reasons_to_end_abruptly:
@@ -98,10 +90,7 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
 def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
     """Return ``"did you mean A or B?"``, or what there is to choose from when nothing comes near *name*.
 
-    Args:
-        name: What the user typed.
-        known: What there is.
-        prefix: Written before every name, such as ``"env.rewards."``.
+    The *prefix*, such as ``"env.rewards."``, is written before every name.
     """
     known = list(known)
     close = nearest(name, known)

@@ -12,8 +12,6 @@ from __future__ import annotations
 import contextlib
 import io
 
-from gymnasium.envs.registration import EnvSpec
-
 from himloco_lab.errors import CliError, Parser, run_command, suggestion
 from himloco_lab.setup.registry import himloco_tasks, installed_tasks
 
@@ -38,22 +36,20 @@ def _list(argv: list[str]) -> None:
         raise CliError(
             f"--keyword {args.keyword}: no such task; {suggestion(args.keyword, [spec.id for spec in specs])}"
         )
-    columns = ["task", "environment", "learner"] + ([] if args.no_presets else ["physics="])
-    print(format_table(columns, [_row(spec, presets=not args.no_presets) for spec in shown]))
+    entries = ("env_cfg_entry_point", "rsl_rl_cfg_entry_point")
+    rows = [[spec.id, *(str(spec.kwargs.get(key, "-")).rpartition(".")[2] for key in entries)] for spec in shown]
+    if not args.no_presets:
+        rows = [[*row, _physics_presets(row[0])] for row in rows]
+    print(format_table(["task", "environment", "learner", "physics="][: len(rows[0])], rows))
 
 
-def _row(spec: EnvSpec, *, presets: bool) -> list[str]:
-    row = [spec.id] + [
-        str(spec.kwargs.get(key, "-")).rpartition(".")[2] for key in ("env_cfg_entry_point", "rsl_rl_cfg_entry_point")
-    ]
-    if presets:
-        from isaaclab_tasks.utils.preset_cli import enumerate_task_presets
-        from isaaclab_tasks.utils.preset_target import PresetTarget
+def _physics_presets(task: str) -> str:
+    from isaaclab_tasks.utils.preset_cli import enumerate_task_presets
+    from isaaclab_tasks.utils.preset_target import PresetTarget
 
-        with contextlib.redirect_stdout(io.StringIO()):  # Isaac Lab prints every class it instantiates
-            found = enumerate_task_presets(spec.id)
-        row.append("?" if found is None else ", ".join(found[PresetTarget.PHYSICS]) or "-")
-    return row
+    with contextlib.redirect_stdout(io.StringIO()):  # Isaac Lab prints every class it instantiates
+        found = enumerate_task_presets(task)
+    return "?" if found is None else ", ".join(found[PresetTarget.PHYSICS]) or "-"
 
 
 def format_table(columns: list[str], rows: list[list[str]]) -> str:

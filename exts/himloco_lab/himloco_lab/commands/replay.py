@@ -11,11 +11,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from isaaclab.app import launch_simulation
 from isaaclab_rl.entrypoints.common import set_hydra_args
 
 from himloco_lab.commands.list_envs import format_table
 from himloco_lab.errors import FAILURE, CliError, Parser, run_command
 from himloco_lab.runs.checkpoints import read
+from himloco_lab.runs.loading import open_env, terms_differ
 from himloco_lab.setup.arguments import add_launcher_flags, add_task_flags, parse
 from himloco_lab.setup.machine import apply_device, check_launch
 from himloco_lab.setup.overrides import check_configs, resolve_configs
@@ -34,13 +36,9 @@ _DUMP_NAME = re.compile(r"not_finite_(\d+)\.pt")
 def replay_parser() -> Parser:
     """Return the parser of ``scripts/replay.py``."""
     parser = Parser(description="Repeat the step after which a training found NaN, and print what it gives.")
-    parser.add_argument(
-        "dump", metavar="FILE", help="not_finite_<iteration>.pt of a run, or the run's folder (its newest)."
-    )
+    parser.add_argument("dump", metavar="FILE", help="not_finite_<iteration>.pt, or its run's folder (its newest).")
     add_task_flags(parser, task_help="Name of the task; the file's own when omitted.")
-    parser.add_argument(
-        "--seed", type=int, default=None, help="Seed of ground, masses and noise; that of the training when omitted."
-    )
+    parser.add_argument("--seed", type=int, help="Seed of ground, masses and noise; the training's when omitted.")
     add_launcher_flags(parser)
     return parser
 
@@ -56,7 +54,10 @@ def _replay(argv: list[str]) -> int:
     dump, layout = read_dump(path)
     made_with = dump.get("made_with")
     made_with = made_with if isinstance(made_with, dict) else {}
-    args.task = find_task(args.task or _recorded_task(path, made_with), args.agent).id
+    task = args.task or made_with.get("task")
+    if not isinstance(task, str):
+        raise CliError(f"--task is missing: {path} does not say which task it is of")
+    args.task = find_task(task, args.agent).id
     env_cfg, agent_cfg = resolve_configs(args.task, args.agent, overrides)
     seed = made_with.get("seed") if args.seed is None else args.seed
     env_cfg.seed = seed if isinstance(seed, int) and 0 <= seed < 2**32 else 0
@@ -66,15 +67,13 @@ def _replay(argv: list[str]) -> int:
     apply_device(args, overrides, env_cfg, agent_cfg)
     check_configs(env_cfg, agent_cfg)
     check_launch(env_cfg, args)
-    _check_observations(path, args.task, layout, env_cfg, agent_cfg)
+    difference = terms_differ(layout, env_cfg, agent_cfg.obs_groups)
+    if difference:
+        raise _misfit(path, args.task, difference)
     set_hydra_args(overrides)
     engine = type(env_cfg.sim.physics).__name__
     if made_with.get("physics", engine) != engine:
         print(f"[WARNING] {path} is of {made_with['physics']} and this is {engine}; physics=NAME chooses another")
-
-    from isaaclab.app import launch_simulation
-
-    from himloco_lab.runs.loading import open_env
 
     with launch_simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
         vec_env = open_env(args.task, env_cfg, agent_cfg, {}, cleanup)
@@ -119,20 +118,8 @@ def read_dump(path: Path) -> tuple[dict[str, Any], ObservationLayout]:
     return dump, layout
 
 
-def _recorded_task(path: Path, made_with: dict[str, Any]) -> str:
-    task = made_with.get("task")
-    if not isinstance(task, str):
-        raise CliError(f"--task is missing: {path} does not say which task it is of")
-    return task
-
-
-def _check_observations(path: Path, task: str, layout: ObservationLayout, env_cfg: Any, agent_cfg: Any) -> None:
-    """Refuse another task's dump before anything is built."""
-    from himloco_lab.runs.loading import terms_differ
-
-    difference = terms_differ(layout, env_cfg, agent_cfg.obs_groups)
-    if difference:
-        raise CliError(f"{path} does not fit {task}: {difference}; name the task that the training had", FAILURE)
+def _misfit(path: Path, task: str, reason: str) -> CliError:
+    return CliError(f"{path} does not fit {task}: {reason}; name the task that the training had", FAILURE)
 
 
 def _step(
@@ -145,10 +132,7 @@ def _step(
         replayed = replay(vec_env, dump, layout)
         columns, rows = _robots(vec_env, dump, replayed.broken)
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CliError(
-            f"{path} does not fit {args.task}: {reason}; name the task that the training had", FAILURE
-        ) from None
+        raise _misfit(path, args.task, (str(error).splitlines() or [type(error).__name__])[0]) from None
     number = len(dump["environments"])
     print(
         f"[INFO] {path}: {args.task}, iteration {dump.get('iteration', '?')}, {number} of {len(dump['actions'])} robots"

@@ -54,7 +54,7 @@ from himloco_lab.runs.run_folder import (
     remember_folder,
     write_configs,
 )
-from himloco_lab.runs.starting import check_start, find_exported, is_exported
+from himloco_lab.runs.starting import check_start, is_exported
 from himloco_lab.setup.arguments import parse, train_parser
 from himloco_lab.setup.machine import (
     apply_device,
@@ -85,12 +85,9 @@ def _train(argv: list[str]) -> int:
     plan = plan_run(argv)
     workers = None
     if plan.processes > 1 and plan.rank == 0:
-        envs_per_process = plan.env_cfg.scene.num_envs
-        print(
-            f"[INFO] {plan.processes} processes of {envs_per_process} environments; set --nproc_per_node to change it"
-        )
-        decided = {"device": "cpu", "seed": plan.agent_cfg.seed, "num_envs": plan.num_envs}
-        flags = [part for name, value in decided.items() for part in (f"--{name}", str(value))]
+        share = plan.env_cfg.scene.num_envs
+        print(f"[INFO] {plan.processes} processes of {share} environments; set --nproc_per_node to change it")
+        flags = ["--device", "cpu", "--seed", str(plan.agent_cfg.seed), "--num_envs", str(plan.num_envs)]
         flags += ["--distributed", "--nproc_per_node", str(plan.processes)]
         workers = Workers([*argv, *flags], plan.processes)
     try:
@@ -181,8 +178,6 @@ def _choose_checkpoint(plan: Plan) -> None:
         load_run = args.load_run or agent_cfg.load_run
         plan.resume_path = find_resumed_checkpoint(root, load_run, agent_cfg.load_checkpoint)
         plan.continues = continues(args, agent_cfg, plan.resume_path)
-    elif selector is not None and is_exported(selector):
-        plan.resume_path = find_exported(selector)
     elif selector is not None:
         plan.resume_path = find_checkpoint(selector, root, task=args.task, agent_entry=args.agent)
 
@@ -191,11 +186,7 @@ def _choose_checkpoint(plan: Plan) -> None:
 
 
 def execute(plan: Plan, workers: Workers | None = None) -> int:
-    """Make the run that *plan* describes and return the exit code.
-
-    Args:
-        plan: What to do.
-        workers: The further processes of the run, if it has any.
+    """Make the run that *plan* describes, with further processes if it has any, and return the exit code.
 
     Raises:
         CliError: If physics, renderer and viewer cannot start here together, the run's folder cannot be written, or a
@@ -230,20 +221,16 @@ def check_checkpoint(plan: Plan) -> int:
     Raises:
         CliError: If it does not.
     """
-    if plan.resume_path is None:
-        return plan.agent_cfg.max_iterations
+    path, left = plan.resume_path, plan.agent_cfg.max_iterations
     settings = cast("dict", to_dict(plan.agent_cfg))
-    if is_exported(plan.resume_path):
-        check_start(plan.resume_path, plan.args.task, plan.env_cfg, settings)
-        return plan.agent_cfg.max_iterations
-    contents = read(plan.resume_path)
-    check_fit(plan.resume_path, contents, plan.args.task, plan.env_cfg, settings)
-    if not plan.continues:
-        return plan.agent_cfg.max_iterations
-    left = iterations_left(plan.agent_cfg, plan.resume_path, contents, plan.is_restart)
-    if plan.rank == 0:
-        done = contents["iter"] + 1
-        print(f"[INFO] Continuing {plan.resume_path.parent}: {done} iterations are done, {left} follow")
+    if path is not None and is_exported(path):
+        check_start(path, plan.args.task, plan.env_cfg, settings)
+    elif path is not None:
+        contents = read(path)
+        check_fit(path, contents, plan.args.task, plan.env_cfg, settings)
+        if plan.continues:
+            left = iterations_left(plan.agent_cfg, path, contents, plan.is_restart)
+            print(f"[INFO] Continuing {path.parent}: {contents['iter'] + 1} iterations are done, {left} follow")
     return left
 
 
@@ -297,12 +284,7 @@ def _build(plan: Plan, log_dir: Path, screen: LoadingScreen, cleanup: contextlib
 def learn(plan: Plan, runner: HIMOnPolicyRunner, log_dir: Path, iterations: int, workers: Workers | None = None) -> int:
     """Train to the end, or until a signal or the loss of a process, which save what was learned; return the exit code.
 
-    Args:
-        plan: What the run is.
-        runner: The learner, with its environment.
-        log_dir: The run's folder.
-        iterations: How many to make; the first process's number counts for all.
-        workers: The further processes of the run, if it has any.
+    Of the numbers of iterations, the first process's counts for all.
 
     Raises:
         CliError: If the training broke, or another process was lost.

@@ -32,12 +32,7 @@ class Workers:
     """The further processes of a run. They end when this one does, however it ends: they watch their standard input."""
 
     def __init__(self, argv: list[str], processes: int) -> None:
-        """Start them, and make this process rank 0.
-
-        Args:
-            argv: Their arguments.
-            processes: Number of processes in all.
-        """
+        """Start them with the arguments *argv*, and make this process rank 0 of so many *processes* in all."""
         self._failure: str | None = None
         self._lock = threading.Lock()
         self._is_asked = False
@@ -76,10 +71,9 @@ class Workers:
         return self._failure is not None
 
     def failure(self, wait: float = 0.0) -> str | None:
-        """Return what went wrong in a worker, or None.
+        """Return what went wrong in a worker, or None after *wait* [s].
 
-        Args:
-            wait: How long to wait for it [s]: a broken connection is noticed before the process that broke it.
+        A broken connection is noticed before the process that broke it.
         """
         end = time.monotonic() + wait
         while True:

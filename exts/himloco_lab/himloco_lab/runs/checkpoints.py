@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +31,13 @@ class _PlainLoader(yaml.SafeLoader):
     """YAML without code; the tuples that Isaac Lab writes become lists."""
 
 
-def _as_list(loader: yaml.SafeLoader, node: yaml.SequenceNode) -> list[Any]:
-    return loader.construct_sequence(node, deep=True)
+_PlainLoader.add_constructor("tag:yaml.org,2002:python/tuple", yaml.SafeLoader.construct_yaml_seq)
 
-
-_PlainLoader.add_constructor("tag:yaml.org,2002:python/tuple", _as_list)  # pyright: ignore[reportArgumentType]
-
-
-TRUSTED = ("himloco_lab", "himloco_rl", "isaaclab_rl", "rsl_rl")
+LEARNERS = "ablations.learners"
+"""Module of the classes that ``tools/ablate.py`` compares, which is found with ``tools`` on the path."""
+FORMER_LEARNERS = re.compile(r"\bhimloco_lab\.benchmarks\.ablations\.(history_actor|reference_ppo)(?=:)")
+"""How runs of 2026-11 name the modules of these classes."""
+TRUSTED = ("himloco_lab", "himloco_rl", "isaaclab_rl", "rsl_rl", LEARNERS)
 """Packages whose classes and functions a run's record may name: whatever it names is imported and called."""
 
 
@@ -48,7 +49,7 @@ def recorded_agent(checkpoint: Path) -> dict[str, Any]:
     """
     path = checkpoint.parent / "params" / "agent.yaml"
     try:
-        recorded = yaml.load(path.read_text(), _PlainLoader)
+        recorded = yaml.load(FORMER_LEARNERS.sub(LEARNERS, path.read_text()), _PlainLoader)
     except FileNotFoundError:
         return {}
     except Exception as error:  # PyYAML lets whatever its constructors raise through
@@ -56,19 +57,22 @@ def recorded_agent(checkpoint: Path) -> dict[str, Any]:
         raise CliError(f"cannot read {path} ({reason}); move it away to use the task's own", FAILURE) from None
     if not isinstance(recorded, dict):
         return {}
-    foreign = _foreign_code(recorded)
-    if foreign is not None:
-        trusted = ", ".join(TRUSTED)
-        raise CliError(
-            f"{path} names the code {foreign!r}, and a record may name that of {trusted} only; if you wrote it, move"
-            " the file away and set it on the command line",
-            FAILURE,
-        )
+    for name in _code_in(recorded):
+        module = name.partition(":")[0]
+        if not any(f"{module}.".startswith(f"{package}.") for package in TRUSTED):
+            trusted = ", ".join(TRUSTED)
+            raise CliError(
+                f"{path} names the code {name!r}, and a record may name that of {trusted} only; if you wrote it, move"
+                " the file away and set it on the command line",
+                FAILURE,
+            )
+        if module == LEARNERS and importlib.util.find_spec(module.partition(".")[0]) is None:
+            raise CliError(f"{path} names the code {name!r}, which is found with PYTHONPATH=tools only", FAILURE)
     return recorded
 
 
-def _foreign_code(record: dict[str, Any]) -> str | None:
-    """Return a class or function that *record* names and that is not of a trusted package; None if there is none."""
+def _code_in(record: dict[str, Any]) -> Iterator[str]:
+    """Yield the classes and functions that *record* names by their modules."""
     left: list[Any] = [record]
     seen: set[int] = set()  # YAML's anchors make circles
     while left:
@@ -78,17 +82,17 @@ def _foreign_code(record: dict[str, Any]) -> str | None:
         seen.add(id(node))
         for key, value in node.items() if isinstance(node, dict) else enumerate(node):
             names_code = isinstance(value, str) and str(key).endswith(("class_name", "func"))
-            if names_code and not value.isidentifier() and re.split(r"[.:]", value)[0] not in TRUSTED:
-                return value
+            if names_code and not value.isidentifier():
+                yield value
             left.append(value)
-    return None
 
 
 def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str) -> Path:
     """Return the checkpoint that ``--checkpoint`` names without ``--resume``.
 
     Args:
-        selector: ``latest``, ``best``, a file, a run folder, or a Weights & Biases run.
+        selector: ``latest``, ``best``, a file (an exported policy, ``*.onnx``, unread), a run folder, or a Weights &
+            Biases run.
         root: Folder of the experiment's runs.
         task: Task the run must have been made with, for ``latest`` and ``best``.
         agent_entry: Learner it must have been made with, likewise.
@@ -112,7 +116,8 @@ def find_checkpoint(selector: str, root: Path, *, task: str, agent_entry: str) -
         return newest_readable(models)
     if not path.exists():
         raise CliError(f"--checkpoint {selector}: no such file{_neighbours(path)}", FAILURE)
-    read(path)
+    if path.suffix != ".onnx":
+        read(path)
     return path
 
 
@@ -130,7 +135,12 @@ def find_resumed_checkpoint(root: Path, load_run: str, checkpoint: str) -> Path:
     Raises:
         CliError: If there is no such run or checkpoint, or the file is none.
     """
-    load_run, checkpoint = _older_names(load_run, checkpoint)
+    if load_run == "-1":  # legged_gym's names: -1 for the last, a number for an iteration
+        load_run = ".*"
+    if checkpoint == "-1":
+        checkpoint = MODEL_PATTERN
+    elif checkpoint.isdigit():
+        checkpoint = rf"model_{checkpoint}\.pt"
     runs = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     matching = _matching("--load_run", load_run, runs)
     if not matching:
@@ -185,8 +195,7 @@ def _runs_of(root: Path, task: str, agent_entry: str) -> list[Path]:
     for folder in root.iterdir() if root.is_dir() else []:
         manifest = read_manifest(folder)
         metadata = manifest.get("metadata")
-        has_agent = isinstance(metadata, dict) and metadata.get("agent") == agent_entry
-        if has_agent and wanted.items() <= manifest.items():
+        if isinstance(metadata, dict) and metadata.get("agent") == agent_entry and wanted.items() <= manifest.items():
             found.append((str(manifest.get("created_at")), folder))
     return [folder for _, folder in sorted(found, reverse=True)]
 
@@ -213,10 +222,7 @@ def _newest_of_all(runs: list[Path], complaint: str, root: Path) -> Path:
 
 
 def newest_readable(models: list[Path]) -> Path:
-    """Return the last of *models* that can be read, and say which ones cannot.
-
-    Args:
-        models: Checkpoints, the newest last.
+    """Return the last of *models*, the newest last, that can be read, and say which ones cannot.
 
     Raises:
         CliError: If none can; about the last.
@@ -236,15 +242,6 @@ def newest_readable(models: list[Path]) -> Path:
     raise complaints[0]
 
 
-def _older_names(load_run: str, checkpoint: str) -> tuple[str, str]:
-    """Translate legged_gym's way of naming a run and a checkpoint: -1 for the last, a number for an iteration."""
-    if checkpoint == "-1":
-        checkpoint = MODEL_PATTERN
-    elif checkpoint.isdigit():
-        checkpoint = rf"model_{checkpoint}\.pt"
-    return ".*" if load_run == "-1" else load_run, checkpoint
-
-
 def _matching(flag: str, pattern: str, paths: list[Path]) -> list[Path]:
     """Return the path called *pattern*, or those whose names it matches from the beginning, as in Isaac Lab."""
     exact = [path for path in paths if path.name == pattern]
@@ -256,8 +253,7 @@ def _matching(flag: str, pattern: str, paths: list[Path]) -> list[Path]:
 
 def _neighbours(path: Path) -> str:
     """Return what stands beside a missing *path*, in words."""
-    folder = next((parent for parent in path.parents if parent.is_dir()), None)
-    if folder is None or folder != path.parent:
+    if not path.parent.is_dir():
         return f", and no folder {path.parent}"
-    close = nearest(path.name, (entry.name for entry in folder.iterdir()))
+    close = nearest(path.name, (entry.name for entry in path.parent.iterdir()))
     return f"; beside it is {', '.join(close)}" if close else ""

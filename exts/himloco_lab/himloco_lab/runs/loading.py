@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from himloco_lab.errors import FAILURE, CliError
 from himloco_lab.runs.checkpoints import read, recorded_agent
-from himloco_lab.runs.starting import start_from
+from himloco_lab.runs.starting import layers_differ, start_from
 from himloco_lab.setup.arguments import OLDEST_FIRST
 
 if TYPE_CHECKING:
@@ -42,12 +42,7 @@ def open_env(
 ) -> RslRlVecEnvWrapper:
     """Build the task, and close it with *cleanup*; call it inside ``launch_simulation``.
 
-    Args:
-        task: Registered name.
-        env_cfg: Its configuration.
-        agent_cfg: The learner's.
-        recorded: The configuration of the checkpoint's run, or nothing.
-        cleanup: Closes the environment.
+    Actions are clipped as the configuration of the checkpoint's run says, which may be empty, else as the learner's.
     """
     import gymnasium as gym
     from isaaclab_rl.entrypoints.common import close_env
@@ -62,33 +57,18 @@ def open_env(
 def load_runner(
     vec_env: RslRlVecEnvWrapper, task: str, agent_cfg: Any, recorded: dict[str, Any], checkpoint: Path
 ) -> HIMOnPolicyRunner:
-    """Build the networks that the checkpoint's run had, and load the actor.
-
-    Args:
-        vec_env: From :func:`open_env`.
-        task: Its registered name, for the message.
-        agent_cfg: The learner's configuration.
-        recorded: The configuration of the checkpoint's run, or nothing.
-        checkpoint: The file.
+    """Build the networks that the checkpoint's run had by its *recorded* configuration, and load the actor.
 
     Raises:
         CliError: If the checkpoint does not fit the task.
     """
-    settings = _settings(agent_cfg, recorded)
-    runner = build_runner(vec_env, settings, None, agent_cfg.device)
+    runner = build_runner(vec_env, _settings(agent_cfg, recorded), None, agent_cfg.device)
     load_checkpoint(runner, checkpoint, task, {"actor": True})
     return runner
 
 
 def check_policy(checkpoint: Path, task: str, env_cfg: Any, agent_cfg: Any, recorded: dict[str, Any]) -> None:
     """Refuse a checkpoint whose observations or networks are not what the task gives, before anything is built.
-
-    Args:
-        checkpoint: The file.
-        task: Registered name.
-        env_cfg: Its configuration.
-        agent_cfg: The learner's.
-        recorded: The configuration of the checkpoint's run, or nothing.
 
     Raises:
         CliError: With what differs.
@@ -100,13 +80,6 @@ def check_fit(path: Path, checkpoint: dict[str, Any], task: str, env_cfg: Any, s
     """Refuse a checkpoint that cannot be loaded, with what differs.
 
     One that does not say what its observations were (rsl_rl's own, or an older one) is judged when it is loaded.
-
-    Args:
-        path: The file.
-        checkpoint: What it holds.
-        task: Registered name of the task.
-        env_cfg: Its configuration.
-        settings: The learner's configuration as a dictionary.
 
     Raises:
         CliError: Naming the observation term, or the layer and both shapes.
@@ -174,17 +147,11 @@ def _layers_differ(checkpoint: dict[str, Any], layout: ObservationLayout, settin
         return None
     except RuntimeError:  # sizes that no memory holds
         return "its observations or actions are of a size that cannot be"
-    for part, key in {"actor": "actor_state_dict", "critic": "critic_state_dict"}.items():
-        wanted, found = parts[part].state_dict(), checkpoint[key]
-        for layer in dict.fromkeys([*wanted, *found]):
-            if layer not in found or layer not in wanted:
-                return f"layer {layer} of the {part} is only {'here' if layer in wanted else 'there'}"
-            if not isinstance(found[layer], torch.Tensor):
-                return f"layer {layer} of the {part} is a {type(found[layer]).__name__} there"
-            here, there = list(wanted[layer].shape), list(found[layer].shape)
-            if here != there:
-                return f"layer {layer} of the {part} has shape {there} there and {here} here"
-    return None
+    differences = (
+        layers_differ(checkpoint[f"{part}_state_dict"], parts[part].state_dict(), f" of the {part}")
+        for part in ("actor", "critic")
+    )
+    return next(filter(None, differences), None)
 
 
 def _settings(agent_cfg: Any, recorded: dict[str, Any]) -> dict[str, Any]:
@@ -200,13 +167,7 @@ def _settings(agent_cfg: Any, recorded: dict[str, Any]) -> dict[str, Any]:
 
 
 def build_runner(vec_env: VecEnv, settings: dict[str, Any], log_dir: Path | None, device: str) -> HIMOnPolicyRunner:
-    """Build the networks and the learner.
-
-    Args:
-        vec_env: The environment.
-        settings: The learner's configuration.
-        log_dir: Where logs and checkpoints go; None writes nothing.
-        device: Where to learn.
+    """Build the networks and the learner; without a *log_dir*, neither logs nor checkpoints are written.
 
     Raises:
         CliError: If a setting cannot work, or does not fit the observations.
@@ -223,13 +184,7 @@ def build_runner(vec_env: VecEnv, settings: dict[str, Any], log_dir: Path | None
 
 
 def load_checkpoint(runner: HIMOnPolicyRunner, checkpoint: Path, task: str, load_cfg: dict[str, bool] | None) -> None:
-    """Load a checkpoint.
-
-    Args:
-        runner: Where to.
-        checkpoint: The file.
-        task: Registered name of the task, for the message.
-        load_cfg: Parts to load, as in rsl_rl; None for all.
+    """Load the parts of a checkpoint that *load_cfg* names as in rsl_rl; all if it is None.
 
     Raises:
         CliError: If networks or parts are not what the runner has.
@@ -254,13 +209,7 @@ def load_for_all(
 ) -> None:
     """Load the first process's checkpoint, if it has one, in every process: other machines need not have its folder.
 
-    An exported policy (ONNX) is as good, but brings the actor alone.
-
-    Args:
-        runner: Where to.
-        checkpoint: The file; None for none, and in all processes but the first.
-        task: Registered name of the task, for the message.
-        load_cfg: Parts to load, as in rsl_rl; None for all.
+    An exported policy (ONNX) is as good, but brings the actor alone. All processes but the first give None.
 
     Raises:
         CliError: If networks or parts are not what the runner has.
@@ -316,14 +265,8 @@ def open_any(
 ) -> EnvPolicy:
     """Open a policy of whatever kind, and see that it fits the task.
 
-    Args:
-        vec_env: From :func:`open_env`.
-        task: Its registered name, for the message.
-        agent_cfg: The learner's configuration.
-        named: A checkpoint, or what ``--policy`` names.
-        is_checkpoint: Which of the two.
-        seed: Of the random policy.
-        history: Order of the frames that a file's policy was trained with.
+    What is *named* is a checkpoint or what ``--policy`` names: a file, trained with its frames in the order *history*,
+    or a built-in policy, whose random numbers come from *seed*.
 
     Raises:
         CliError: If it cannot be opened or does not fit.
@@ -348,10 +291,7 @@ def velocity_estimate(
 ) -> Callable[[TensorDict], torch.Tensor] | None:
     """Return a function that computes a HIM policy's estimate of the base velocity [m/s], ``[N, 3]``; None for others.
 
-    Args:
-        vec_env: From :func:`open_env`.
-        policy: From :func:`open_any`.
-        agent_cfg: The learner's configuration, which names what the estimator learns.
+    The learner's configuration names what the estimator learns.
     """
     import torch
 

@@ -37,12 +37,8 @@ _STORE_TIMEOUT = timedelta(seconds=30)
 def make_run_folder(root: Path, run_name: str, timestamp: str | None = None) -> Path:
     """Create and return this run's own folder, ``<time>_<run>``.
 
-    Creating it is what claims the name, so a second run of the same second gets ``<time>_<run>-2``.
-
-    Args:
-        root: Folder of the experiment.
-        run_name: Name of the run; may be empty.
-        timestamp: The time to use; now when None.
+    Creating it is what claims the name, so a second run of the same second gets ``<time>_<run>-2``. The name of the run
+    may be empty; the time is now when None.
 
     Raises:
         CliError: If no folder can be created and written there.
@@ -70,11 +66,6 @@ def continues(args: argparse.Namespace, agent_cfg: Any, checkpoint: Path) -> boo
 
     It does for the newest checkpoint of the run, unless the user names another run or time.
 
-    Args:
-        args: The command line.
-        agent_cfg: The learner's configuration.
-        checkpoint: What ``--resume`` found.
-
     Raises:
         CliError: If that run is another task's.
     """
@@ -94,12 +85,7 @@ def iterations_left(agent_cfg: Any, checkpoint: Path, contents: dict[str, Any], 
     """Return how many iterations a continued run is to make.
 
     The number it was started with means its end; any other number, or one for a run that has ended, means so many more.
-
-    Args:
-        agent_cfg: The learner's configuration.
-        checkpoint: Where it goes on from.
-        contents: What that holds.
-        is_restart: Whether torchrun repeats the command, which then makes no more than were planned.
+    A restart, in which torchrun repeats the command, makes no more than were planned.
     """
     done, total = contents.get("iter", 0) + 1, contents.get("total_iterations")
     left = total - done if isinstance(total, int) else 0
@@ -129,14 +115,7 @@ def claim(folder: Path) -> Iterator[None]:
 
 
 def write_configs(folder: Path, env_cfg: Any, agent_cfg: Any, iteration: int | None) -> None:
-    """Write the configurations; those that a continued run had before stay beside them where they differ.
-
-    Args:
-        folder: The run's folder.
-        env_cfg: The environment's.
-        agent_cfg: The learner's.
-        iteration: The last one that was made under the earlier ones, or None.
-    """
+    """Write the configurations; those that a continued run had until *iteration* stay beside them where they differ."""
     paths = [] if iteration is None else [folder / "params" / name for name in ("env.yaml", "agent.yaml")]
     before = {path: path.read_bytes() for path in paths if path.is_file()}
     dump_train_configs(str(folder), env_cfg, agent_cfg)

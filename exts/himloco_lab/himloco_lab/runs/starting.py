@@ -28,26 +28,22 @@ def is_exported(path: Path | str) -> bool:
     return Path(path).suffix == ".onnx"
 
 
-def find_exported(named: str) -> Path:
-    """Return the file that ``--checkpoint`` names.
-
-    Raises:
-        CliError: If there is no such file.
-    """
-    path = Path(named).expanduser().absolute()
-    if not path.is_file():
-        raise CliError(f"--checkpoint {named}: no such file", FAILURE)
-    return path
+def layers_differ(found: dict[str, Any], wanted: dict[str, torch.Tensor], part: str = "") -> str | None:
+    """Return how the layers *found* in a file differ from those *wanted* of a *part*, such as " of the actor"."""
+    for key in dict.fromkeys([*wanted, *found]):
+        layer = f"layer {key}{part}"
+        if key not in found or key not in wanted:
+            return f"{layer} is only {'here' if key in wanted else 'there'}"
+        if not hasattr(found[key], "shape"):
+            return f"{layer} is a {type(found[key]).__name__} there"
+        there, here = list(found[key].shape), list(wanted[key].shape)
+        if there != here:
+            return f"{layer} has shape {there} there and {here} here"
+    return None
 
 
 def check_start(path: Path, task: str, env_cfg: Any, settings: dict[str, Any]) -> None:
-    """Refuse a policy that the task's learner cannot start from, before a simulation is built.
-
-    Args:
-        path: The ONNX file.
-        task: Registered name of the task.
-        env_cfg: Its configuration.
-        settings: The learner's configuration as a dictionary.
+    """Refuse an ONNX file that the task's learner of these *settings* cannot start from, before a simulation is built.
 
     Raises:
         CliError: Naming what differs.
@@ -87,27 +83,21 @@ def check_start(path: Path, task: str, env_cfg: Any, settings: dict[str, Any]) -
 
 
 def start_from(actor: HIMActor, data: bytes, name: str, task: str) -> None:
-    """Give an actor the weights of an exported one; its noise and the target encoder stay new.
+    """Give an actor the weights in an ONNX file's *data*; its noise and the target encoder stay new.
 
-    Args:
-        actor: Where to.
-        data: The ONNX file.
-        name: What it is called, for the message.
-        task: Registered name of the task, likewise.
+    The names of the file and of the task are for the message.
 
     Raises:
         CliError: If it is no HIM policy, or one of other sizes.
     """
     found = _read_weights(data, name, getattr(actor.obs_normalizer, "eps", None))
     state = actor.state_dict()
-    wanted = [key for key in state if key.startswith((*PARTS.values(), "obs_normalizer."))]
-    for key in dict.fromkeys([*wanted, *found]):
-        if key not in found or key not in wanted:
-            raise _misfit(name, task, f"layer {key} is only {'here' if key in wanted else 'there'}")
-        if found[key].shape != state[key].shape:
-            there, here = list(found[key].shape), list(state[key].shape)
-            raise _misfit(name, task, f"layer {key} has shape {there} there and {here} here")
-        if not bool(found[key].isfinite().all()):
+    wanted = {key: state[key] for key in state if key.startswith((*PARTS.values(), "obs_normalizer."))}
+    difference = layers_differ(found, wanted)
+    if difference:
+        raise _misfit(name, task, difference)
+    for key, values in found.items():
+        if not bool(values.isfinite().all()):
             raise CliError(f"{name} cannot be used: layer {key} is not finite; choose another", FAILURE)
     actor.load_state_dict({**state, **found})
 
@@ -118,12 +108,9 @@ def _misfit(name: str, task: str, reason: str) -> CliError:
 
 
 def _read_weights(data: bytes, name: str, eps: float | None) -> dict[str, torch.Tensor]:
-    """Return the actor's state as far as the file has it, by the actor's names.
+    """Return the actor's state as far as the ONNX file has it, by the actor's names; *name* is for the message.
 
-    Args:
-        data: The ONNX file.
-        name: What it is called, for the message.
-        eps: What the normalizer adds to the standard deviation; None without one.
+    The actor's normalizer adds *eps* to the standard deviation; None without one.
 
     Raises:
         CliError: If the file is no ONNX model, or has no weights of a HIM actor.

@@ -57,9 +57,7 @@ def train_parser() -> Parser:
     """Return the parser of ``scripts/train.py``."""
     parser = Parser(description="Train a HIM policy.")
     add_common_train_args(parser, agent_default=AGENT_ENTRY, agent_help=_AGENT_HELP)
-    parser.add_argument(
-        "--external_callback", default=None, help="Dotted path of a function that registers more tasks."
-    )
+    parser.add_argument("--external_callback", help="Dotted path of a function that registers more tasks.")
     parser.add_argument(
         "--resume_optimizer_state",
         action=argparse.BooleanOptionalAction,
@@ -76,29 +74,20 @@ def train_parser() -> Parser:
     resume.add_argument(
         "--resume",
         action="store_true",
-        default=False,
         help="Continue from a checkpoint: the newest model of the newest run, unless --load_run and --checkpoint say"
         " which; --checkpoint may then be a file name such as model_500.pt, its number, or a regular expression.",
     )
-    resume.add_argument(
-        "--load_run", default=None, help="Name or regular expression of the run to resume; implies --resume."
-    )
+    resume.add_argument("--load_run", help="Name or regular expression of the run to resume; implies --resume.")
     add_launcher_flags(parser)
     return parser
 
 
 def agent_parser(policy: str) -> Parser:
-    """Return the parser of ``scripts/<policy>_agent.py``.
-
-    Args:
-        policy: ``zero`` or ``random``.
-    """
+    """Return the parser of ``scripts/<policy>_agent.py``, *policy* being ``zero`` or ``random``."""
     parser = Parser(description=f"Run a task with {policy} actions.")
     add_task_flags(parser, has_agent=False)
-    parser.add_argument("--num_envs", type=int, default=None, help="Number of environments to simulate.")
-    parser.add_argument(
-        "--max_steps", type=int, default=None, help="Number of steps to run; until Ctrl-C when omitted."
-    )
+    parser.add_argument("--num_envs", type=int, help="Number of environments to simulate.")
+    parser.add_argument("--max_steps", type=int, help="Number of steps to run; until Ctrl-C when omitted.")
     add_video_args(parser, action=f"the {policy} agent's run")
     add_launcher_flags(parser)
     return parser
@@ -110,13 +99,10 @@ def export_parser() -> Parser:
     add_task_flags(parser)
     parser.add_argument(
         "--checkpoint",
-        type=str,
         default="latest",
         help="latest, a file, or a run folder (its newest model); the newest checkpoint of the task when omitted.",
     )
-    parser.add_argument(
-        "--output_dir", type=str, default=None, help="Where the files go; the run's folder exported when omitted."
-    )
+    parser.add_argument("--output_dir", help="Where the files go; the run's folder exported when omitted.")
     parser.add_argument("--seed", type=int, default=0, help="Seed of the observations that the files are checked on.")
     add_launcher_flags(parser)
     return parser
@@ -129,17 +115,11 @@ def play_parser() -> Parser:
     played = parser.add_mutually_exclusive_group()
     played.add_argument(
         "--checkpoint",
-        type=str,
-        default=None,
         help="latest, best, a file, or a run folder (its newest model); the task's newest when nothing is named.",
     )
-    played.add_argument(
-        "--policy", type=str, default=None, help="zero, random, or an ONNX or TorchScript file, whatever trained it."
-    )
+    played.add_argument("--policy", help="zero, random, or an ONNX or TorchScript file, whatever trained it.")
     _add_history(parser)
-    parser.add_argument(
-        "--max_steps", type=int, default=None, help="Number of steps to play; until Ctrl-C when omitted."
-    )
+    parser.add_argument("--max_steps", type=int, help="Number of steps to play; until Ctrl-C when omitted.")
     parser.add_argument(
         "--command",
         type=_number,
@@ -151,7 +131,6 @@ def play_parser() -> Parser:
     parser.add_argument("--port", type=int, default=8080, help="Port of the browser viewer (--viz viser).")
     parser.add_argument(
         "--bind_address",
-        type=str,
         default="127.0.0.1",
         help="Interface of the browser viewer; 0.0.0.0 lets other machines steer the robot too.",
     )
@@ -171,32 +150,25 @@ def evaluate_parser() -> Parser:
     add_task_flags(parser)
     parser.add_argument(
         "--checkpoint",
-        type=str,
         nargs="+",
-        default=None,
         help="latest, best, files, or run folders; the task's newest when no policy is named either.",
     )
-    parser.add_argument(
-        "--policy", type=str, nargs="+", default=None, help="zero, random, ONNX or TorchScript files, any number."
-    )
+    parser.add_argument("--policy", nargs="+", help="zero, random, ONNX or TorchScript files, any number.")
     _add_history(parser)
     parser.add_argument(
-        "--suite", type=str, nargs="+", choices=SUITES, default=["tracking"], help="What to measure, one or several."
+        "--suite", nargs="+", choices=SUITES, default=["tracking"], help="What to measure, one or several."
     )
     parser.add_argument(
         "--engine",
-        type=str,
         nargs="+",
         choices=ENGINES,
-        default=None,
         help="Engines, one or several; the task's own, or what physics=NAME says, when omitted.",
     )
-    parser.add_argument("--num_commands", type=int, default=None, help="Commands of the tracking suite's grid; 64.")
+    parser.add_argument("--num_commands", type=int, help="Commands of the tracking suite's grid; 64.")
     parser.add_argument("--robots", type=int, default=4, help="Robots for each command, and for each difficulty.")
     parser.add_argument("--duration", type=float, default=8.0, help="Seconds under the command, from 3 on.")
     parser.add_argument(
         "--groups",
-        type=str,
         nargs="+",
         help="Difficulties of the robustness suite, or grounds of the velocities suite; all when omitted.",
     )
@@ -205,9 +177,7 @@ def evaluate_parser() -> Parser:
         "--tour_duration", type=float, default=60.0, help="Seconds of the tour; fewer than 60 break it off."
     )
     parser.add_argument("--seed", type=int, default=0, help="The same seed, the same numbers.")
-    parser.add_argument(
-        "--output_dir", type=str, default=None, help="Where the results go; logs/evaluations/<task> when omitted."
-    )
+    parser.add_argument("--output_dir", help="Where the results go; logs/evaluations/<task> when omitted.")
     add_launcher_flags(parser)
     parser.set_defaults(num_envs=None)
     return parser
@@ -216,19 +186,11 @@ def evaluate_parser() -> Parser:
 def add_task_flags(
     parser: argparse.ArgumentParser, *, has_agent: bool = True, task_help: str = "Name of the task."
 ) -> None:
-    """Add the flags that name the task and its learner's configuration to a parser, and ``--disable_fabric``.
-
-    Args:
-        parser: Where to.
-        has_agent: Whether the command reads a learner's configuration.
-        task_help: What ``--help`` says of ``--task``.
-    """
-    parser.add_argument("--task", type=str, default=None, help=task_help)
+    """Add ``--task``, ``--agent`` if the command reads a learner's configuration, and ``--disable_fabric``."""
+    parser.add_argument("--task", help=task_help)
     if has_agent:
-        parser.add_argument("--agent", type=str, default=AGENT_ENTRY, help=_AGENT_HELP)
-    parser.add_argument(
-        "--disable_fabric", action="store_true", default=False, help="Disable fabric and use USD I/O operations."
-    )
+        parser.add_argument("--agent", default=AGENT_ENTRY, help=_AGENT_HELP)
+    parser.add_argument("--disable_fabric", action="store_true", help="Disable fabric and use USD I/O operations.")
 
 
 def _add_history(parser: Parser) -> None:
@@ -268,7 +230,6 @@ def add_launcher_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--headless",
         action="store_true",
-        default=False,
         help="Open no window, as is the default without --viz; with --viz kit, Isaac Sim runs without one.",
     )
     # None lets the machine decide, where Isaac Lab's default is cuda:0
@@ -286,12 +247,11 @@ def parse(parser: Parser, argv: list[str]) -> tuple[argparse.Namespace, list[str
     """
     args, overrides = setup_preset_cli(parser, fuse_kit_args(argv))
     for token in overrides:
-        if token.startswith("-"):
-            flags = [flag for action in parser._actions for flag in action.option_strings]
-            name = token.partition("=")[0]
-            raise CliError(f"unknown option {name}: {suggestion(name, flags)}")
-        if token.startswith("~"):
-            raise CliError(f"{token}: to switch something off, set it to null: {token[1:].partition('=')[0]}=null")
+        name = token.partition("=")[0]
+        if name.startswith("-"):
+            raise CliError(f"unknown option {name}: {suggestion(name, parser._option_string_actions)}")
+        if name.startswith("~"):
+            raise CliError(f"{token}: to switch something off, set it to null: {name[1:]}=null")
         if "=" not in token:
             raise CliError(f"unexpected argument {token!r}: after the options come overrides such as env.decimation=4")
     for name, (least, greatest) in BOUNDS.items():

@@ -70,14 +70,10 @@ def cuda_problem() -> str | None:
 
 
 def resolve_device(requested: str | None, *, flag: str = "--device") -> str:
-    """Return the device to run on: the one asked for, checked, or the best that works.
-
-    Args:
-        requested: ``cpu``, ``cuda`` or ``cuda:N``; None to choose.
-        flag: What the user wrote it under, for the error.
+    """Return the device to run on: the one *requested* under *flag*, checked, or the best that works when it is None.
 
     Raises:
-        CliError: If the name is none of these, or CUDA does not work or has no such device.
+        CliError: If the name is not ``cpu``, ``cuda`` or ``cuda:N``, or CUDA does not work or has no such device.
     """
     if requested is None:
         return "cpu" if cuda_problem() else "cuda:0"
@@ -160,22 +156,13 @@ def cpu_num_envs(cores: int, memory: int) -> int:
 
 
 def default_num_envs(device: str, task_default: int) -> tuple[int, str]:
-    """Return the number of environments for *device* and the reason, in words.
-
-    Args:
-        device: Device of the simulation.
-        task_default: The task's own number, meant for a GPU.
-    """
+    """Return the number of environments for *device* and the reason; the task's own number is meant for a GPU."""
     if device != "cpu":
         return task_default, f"the task's default, on {device}"
     share = max(int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
-    cores = max(available_cores() // share, 1)
-    memory = available_memory() // share
-    number = cpu_num_envs(cores, memory)
-    return (
-        number,
-        f"what {cores} CPU core(s) and {memory / 1024**3:.0f} GB of free memory carry; set --num_envs to change it",
-    )
+    cores, memory = max(available_cores() // share, 1), available_memory() // share
+    carry = f"what {cores} CPU core(s) and {memory / 1024**3:.0f} GB of free memory carry"
+    return cpu_num_envs(cores, memory), f"{carry}; set --num_envs to change it"
 
 
 def check_num_envs(number: int, device: str) -> None:
@@ -201,10 +188,7 @@ def check_num_envs(number: int, device: str) -> None:
 def choose_num_envs(args: argparse.Namespace, overrides: list[str], env_cfg: Any) -> int:
     """Return the number of environments in all: what the user says, else what the machine carries.
 
-    Args:
-        args: The flags.
-        overrides: The ``key=value`` overrides.
-        env_cfg: The environment's configuration, flags, overrides and device applied.
+    Flags, overrides and device have been applied to *env_cfg*.
 
     Raises:
         CliError: If there is no memory for so many.
@@ -222,28 +206,22 @@ def choose_processes(args: argparse.Namespace, num_envs: int, device: str) -> in
 
     Under torchrun it is one: each of its processes has its own ``--num_envs``, as in Isaac Lab.
 
-    Args:
-        args: The command line of the training.
-        num_envs: Environments in all.
-        device: Device of the simulation.
-
     Raises:
         CliError: If the number does not suit the device, the launcher or the number of environments.
     """
     wanted = args.nproc_per_node
     if WORKER_VARIABLE in os.environ:
         return wanted
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        if wanted not in (None, 1):
-            raise CliError(f"--nproc_per_node {wanted}: give it to torchrun, which started this process, not to both")
-        return 1
-    if device != "cpu":
-        if wanted not in (None, 1):
-            raise CliError(
-                f"--nproc_per_node {wanted}: shares out CPU cores only; for GPUs use torchrun --nproc_per_node {wanted}"
-                " with --distributed"
-            )
-        return 1
+    has_launcher = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if has_launcher or device != "cpu":
+        if wanted in (None, 1):
+            return 1
+        raise CliError(
+            f"--nproc_per_node {wanted}: give it to torchrun, which started this process, not to both"
+            if has_launcher
+            else f"--nproc_per_node {wanted}: shares out CPU cores only; for GPUs use torchrun --nproc_per_node"
+            f" {wanted} with --distributed"
+        )
     if wanted is not None:
         if num_envs % wanted:
             raise CliError(f"--nproc_per_node {wanted}: cannot share out --num_envs {num_envs} evenly; use a divisor")
@@ -261,20 +239,17 @@ def check_processes(distributed: bool) -> None:
     Raises:
         CliError: Naming the variable or the missing flag.
     """
-    numbers = {}
-    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK"):
-        text = os.environ.get(name, "1" if name == "WORLD_SIZE" else "0")
+    numbers = []
+    for name, default in (("WORLD_SIZE", "1"), ("RANK", "0"), ("LOCAL_RANK", "0")):
+        text = os.environ.get(name, default)
         if not text.isdecimal():
             raise CliError(f"{name}={text!r} in the environment: must be a whole number, as torchrun sets it")
-        numbers[name] = int(text)
-    if numbers["WORLD_SIZE"] > 1 and not distributed:
-        raise CliError(
-            f"torchrun started {numbers['WORLD_SIZE']} processes: add --distributed to train with all of them"
-        )
-    if numbers["RANK"] >= max(numbers["WORLD_SIZE"], 1):
-        raise CliError(
-            f"RANK={numbers['RANK']} in the environment: must be less than WORLD_SIZE={numbers['WORLD_SIZE']}"
-        )
+        numbers.append(int(text))
+    world_size, rank, _ = numbers
+    if world_size > 1 and not distributed:
+        raise CliError(f"torchrun started {world_size} processes: add --distributed to train with all of them")
+    if rank >= max(world_size, 1):
+        raise CliError(f"RANK={rank} in the environment: must be less than WORLD_SIZE={world_size}")
 
 
 # --- physics, viewer, video, packages ---
@@ -314,9 +289,7 @@ def check_display(args: argparse.Namespace) -> None:
 def bind_viewer_to_loopback(env_cfg: Any, args: argparse.Namespace) -> None:
     """Make the browser viewer that ``--viz viser`` adds serve this machine only, where Isaac Lab's serves the network.
 
-    Args:
-        env_cfg: The environment's configuration; a viser viewer that it names itself stays as it is.
-        args: The flags.
+    A viser viewer that the environment's configuration names itself stays as it is.
     """
     configured = env_cfg.sim.visualizer_cfgs or []
     configured = configured if isinstance(configured, list) else [configured]
@@ -327,11 +300,7 @@ def bind_viewer_to_loopback(env_cfg: Any, args: argparse.Namespace) -> None:
 
 
 def check_shared_memory(env_cfg: Any, folder: str = "/dev/shm") -> None:
-    """Refuse PhysX where its semaphores have no place: it would abort the process.
-
-    Args:
-        env_cfg: The environment's configuration.
-        folder: Where Linux keeps them.
+    """Refuse PhysX where *folder*, in which Linux keeps its semaphores, cannot be written: it would abort the process.
 
     Raises:
         CliError: Naming the folder.

@@ -9,11 +9,13 @@ Isaac Lab sets any name it is given to any value, which hides typing errors.
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING
+from types import SimpleNamespace
 from typing import Any
 
 from isaaclab.utils import validate
@@ -45,11 +47,8 @@ def resolve_configs(
 ) -> tuple[Any, Any]:
     """Return the environment's and the learner's configuration with *overrides* applied.
 
-    Args:
-        task: Registered name.
-        agent_entry: Key of the learner's configuration, or None for none.
-        overrides: ``physics=NAME``, ``renderer=NAME``, ``presets=NAME``, ``env.KEY=VALUE`` and ``agent.KEY=VALUE``.
-        play_mode: Whether to begin with the task's playing variant.
+    These are ``physics=NAME``, ``renderer=NAME``, ``presets=NAME``, ``env.KEY=VALUE`` and ``agent.KEY=VALUE``. The
+    learner's is None without an *agent_entry*; *play_mode* begins with the task's playing variant.
 
     Raises:
         CliError: If a preset or a key does not exist, or a value has the wrong type.
@@ -61,21 +60,14 @@ def resolve_configs(
 
 
 def check_configs(env_cfg: Any, agent_cfg: Any | None) -> None:
-    """Refuse configurations that cannot run.
-
-    Args:
-        env_cfg: The environment's configuration, overrides applied.
-        agent_cfg: The learner's configuration, or None.
+    """Refuse configurations, with overrides applied, that cannot run.
 
     Raises:
         CliError: If a value that must be positive is not, a folder's name is none, or Isaac Lab's own checks object.
     """
-    root = {"env": env_cfg, "agent": agent_cfg}
+    root = SimpleNamespace(env=env_cfg, agent=agent_cfg)
     for key in _POSITIVE:
-        section, *path = key.split(".")
-        value = root[section]
-        for name in path:
-            value = getattr(value, name, None)
+        value = functools.reduce(lambda node, name: getattr(node, name, None), key.split("."), root)
         if isinstance(value, (int, float)) and not value > 0:
             raise CliError(f"{key}={value}: must be greater than zero")
     if agent_cfg is not None:
@@ -101,7 +93,8 @@ def check_overrides(task: str, agent_entry: str | None, overrides: Sequence[str]
             _check_selector(task, key, text)
             choices.append(token)
         elif key in presets and isinstance(_parse_val(text), str):
-            _check_choice(key, text, presets[key])
+            if not _is_among(text, presets[key]):
+                raise CliError(f"unknown preset {key}={text}: there is {', '.join(sorted(presets[key]))}")
             choices.append(token)
         elif key.startswith("env.") or (key.startswith("agent.") and agent_entry):
             values.append((key, text))
@@ -136,16 +129,14 @@ def _check_selector(task: str, selector: str, text: str) -> None:
     groups = [found.get(target, [])] if target is not PresetTarget.DOMAIN else list(found.values())
     known = sorted({name for group in groups for name in group})
     for name in filter(None, (part.strip() for part in text.split(","))):
-        if PresetTarget.all_legacy_aliases().get(name, name) not in known and name not in known:
+        if not _is_among(name, known):
             raise CliError(f"unknown preset {selector}={name}: {task} has {', '.join(known) or 'none'}")
     if not text.strip(", "):
         raise CliError(f"{selector}= names no preset: {task} has {', '.join(known) or 'none'}")
 
 
-def _check_choice(key: str, name: str, names: Mapping[str, Any]) -> None:
-    """Refuse a preset *name* that is not among the alternatives at *key*."""
-    if PresetTarget.all_legacy_aliases().get(name, name) not in names and name not in names:
-        raise CliError(f"unknown preset {key}={name}: there is {', '.join(sorted(names))}")
+def _is_among(name: str, presets: Iterable[str]) -> bool:
+    return not {name, PresetTarget.all_legacy_aliases().get(name, name)}.isdisjoint(presets)
 
 
 def _check_value(key: str, text: str, root: Mapping[str, Any]) -> None:
@@ -204,9 +195,7 @@ def _expected(parent: Any, name: str, current: Any, value: Any) -> str | None:
         return _sequence_problem(current, value)
     if isinstance(current, Mapping):
         return None if isinstance(value, Mapping) else f"a section with the keys {', '.join(map(str, current))}"
-    if _is_section(current):
-        return f"null or one of its keys ({', '.join(_children(current))})"
-    return None
+    return f"null or one of its keys ({', '.join(_children(current))})" if _is_section(current) else None
 
 
 def _annotation(parent: Any, name: str) -> str:

@@ -15,7 +15,7 @@ def himloco_tasks() -> list[EnvSpec]:
     """Return the tasks of this repository, sorted by name. Imports no simulator."""
     import himloco_lab.tasks  # noqa: F401
 
-    return [spec for spec in _registered_tasks() if _env_cfg(spec).startswith("himloco_lab.")]
+    return [spec for spec in _registered_tasks() if str(spec.kwargs["env_cfg_entry_point"]).startswith("himloco_lab.")]
 
 
 def installed_tasks() -> list[EnvSpec]:
@@ -35,9 +35,8 @@ def _registered_tasks() -> list[EnvSpec]:
 def find_task(name: str | None, agent_entry: str | None = None) -> EnvSpec:
     """Return the task called *name*, Isaac Lab's own and those of other packages included.
 
-    Args:
-        name: What the user typed; a namespace before a colon is ignored, as in Isaac Lab.
-        agent_entry: Key under which the task must register a learner's configuration; None when none is needed.
+    A namespace before a colon is ignored, as in Isaac Lab. With an *agent_entry*, the task must register a learner's
+    configuration under that key.
 
     Raises:
         CliError: If *name* is None or unknown, or the task has no such learner.
@@ -55,8 +54,3 @@ def find_task(name: str | None, agent_entry: str | None = None) -> EnvSpec:
         entries = [key for key in spec.kwargs if key.endswith("_cfg_entry_point") and key != "env_cfg_entry_point"]
         raise CliError(f"--agent {agent_entry}: {spec.id} registers {', '.join(entries) or 'no learner'}")
     return spec
-
-
-def _env_cfg(spec: EnvSpec) -> str:
-    entry = spec.kwargs["env_cfg_entry_point"]
-    return entry if isinstance(entry, str) else f"{entry.__module__}:{entry.__qualname__}"
