@@ -190,7 +190,9 @@ def test_files_that_are_missing_or_broken(
 def test_the_room_needs_neither_isaac_lab_nor_torch() -> None:
     """Every module of the room, and the command, in a process of its own, before and after a run."""
     code = (
-        "import sys, pkgutil, importlib, himloco_lab.deployment as room\n"
+        "import sys, pkgutil, importlib, himloco_lab.commands.sim2sim\n"
+        "assert 'mujoco' not in sys.modules\n"  # it reads MUJOCO_GL when it is imported, which --video chooses
+        "import himloco_lab.deployment as room\n"
         "for module in pkgutil.iter_modules(room.__path__):\n"
         "    importlib.import_module(f'{room.__name__}.{module.name}')\n"
         "from himloco_lab.commands.sim2sim import main\n"

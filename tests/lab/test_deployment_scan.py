@@ -20,7 +20,7 @@ from himloco_lab.deployment.observations import ObservationBuilder
 from himloco_lab.deployment.policy import ZeroPolicy, untrained_manifest
 from himloco_lab.deployment.terrain import make_ground
 from himloco_lab.robots.g1 import G1_DESCRIPTION
-from himloco_lab.robots.mjcf_builder import HeightField
+from himloco_lab.robots.height_field import HeightField
 
 STAND = np.array([0.0, 0.0, 0.0, 0.74])
 # HIMLoco: 17 x 11 points at 0.1 m, x runs fastest; clip(z - 0.5 - h, +-1) x 5

@@ -20,7 +20,8 @@ import torch
 from himloco_lab.deployment.video import write_table
 from himloco_lab.playing.film import GroundWindow, place
 from himloco_lab.robots.g1 import G1_DESCRIPTION
-from himloco_lab.robots.mjcf_builder import HeightField, make_spec, replace_ground
+from himloco_lab.robots.height_field import HeightField
+from himloco_lab.robots.mjcf_builder import make_spec, replace_ground
 
 
 def test_a_pose_in_isaac_labs_terms_against_pinocchio() -> None:

@@ -29,7 +29,7 @@ from himloco_lab.deployment.manifest import Manifest
 from himloco_lab.deployment.mujoco_sim import MujocoRobot
 from himloco_lab.deployment.observations import ObservationBuilder
 from himloco_lab.robots.g1 import G1_DESCRIPTION
-from himloco_lab.robots.mjcf_builder import HeightField
+from himloco_lab.robots.height_field import HeightField
 
 from .test_env import FRAME, probe
 

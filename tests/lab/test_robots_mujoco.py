@@ -20,7 +20,8 @@ import pytest
 
 from himloco_lab.robots.description import RobotDescription, is_contactless
 from himloco_lab.robots.g1 import G1_DESCRIPTION, G1_FOOT_BODIES
-from himloco_lab.robots.mjcf_builder import DEFAULT_KEY, GROUND, HeightField, make_spec
+from himloco_lab.robots.height_field import HeightField
+from himloco_lab.robots.mjcf_builder import DEFAULT_KEY, GROUND, make_spec
 
 from .test_robots_model import ALL, HUMANOIDS, TOTAL_MASS
 

@@ -31,7 +31,7 @@ from himloco_lab.deployment.video import Film, VideoError, check_encoder, choose
 from himloco_lab.errors import FAILURE, CliError, Parser, run_command
 from himloco_lab.robots import DEFAULT_ROBOT
 from himloco_lab.robots.description import find_description
-from himloco_lab.robots.mjcf_builder import HeightField
+from himloco_lab.robots.height_field import HeightField
 from himloco_lab.robots.policy_layout import HEIGHT
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ import mujoco
 import numpy as np
 
 from himloco_lab.robots.description import RobotDescription
-from himloco_lab.robots.mjcf_builder import GROUND, HeightField, make_spec
+from himloco_lab.robots.height_field import HeightField
+from himloco_lab.robots.mjcf_builder import GROUND, make_spec
 from himloco_lab.robots.policy_layout import FALL_TILT, HEIGHT, YAW_RATE
 
 from .manifest import VELOCITY_XY, Manifest, ManifestError

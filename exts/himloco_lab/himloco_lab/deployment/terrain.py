@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The himloco_lab Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Uneven ground for the MuJoCo robot, without Isaac Lab's terrain generators.
+"""Uneven ground for the MuJoCo robot, without Isaac Lab's terrain generators; its numbers are the training's, too.
 
 Slopes and stairs run in squares around a level start, down and up again in turns: the cross-section of one of the
 training's tiles after the other.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from himloco_lab.robots.mjcf_builder import HeightField
+from himloco_lab.robots.height_field import HeightField
 
 KINDS = ("flat", "slope", "rough", "stairs")
 """Grounds of :func:`make_ground`."""
@@ -34,11 +34,16 @@ CELL = 0.2
 PLATFORM = 0.8
 """Half-width of the level square in the middle of the bumps [m]: a robot starts on even ground."""
 
-_TILE = 8.0  # edge of a tile of the training [m], and so the distance from one top to the next
+STEP_WIDTH = 0.3
+"""Width of a stair's step [m]."""
+
+TILE = 8.0
+"""Edge of a tile of the training [m], and so the distance from one top to the next."""
+
 _SLOPE_CELL = 0.125  # [m]
 _SLOPE_ENDS = (1.0, 3.75)  # distances from the middle of a tile between which a slope runs [m]
 _STAIR_CELL = 0.05  # [m]: what a step's edge is wide, for a height field has no upright face
-_FIRST_EDGE, _STEP_WIDTH, _STEPS = 1.2, 0.3, 7  # from the middle of a tile to the first edge, a step [m]; number
+_FIRST_EDGE, _STEPS = 1.2, 7  # from the middle of a tile to the first edge [m]; steps of a side
 _EDGE_POINTS = 1001  # most grid points along an edge: a million cells take MuJoCo and a viewer long enough
 
 
@@ -100,7 +105,7 @@ def stairs(step_height: float, reach: float = 20.0) -> HeightField:
         step_height: [m]
         reach: Distance from the middle to the edges [m].
     """
-    edges = _FIRST_EDGE + _STEP_WIDTH * np.arange(_STEPS)
+    edges = _FIRST_EDGE + STEP_WIDTH * np.arange(_STEPS)
     feet = np.stack([edges, edges + _STAIR_CELL], axis=1).reshape(-1)  # where each edge begins to fall, and ends
     falls = -step_height * np.stack([np.arange(_STEPS), np.arange(1, _STEPS + 1)], axis=1).reshape(-1)
     return HeightField(np.interp(_from_top(_distance(_STAIR_CELL, reach)), feet, falls), _STAIR_CELL)
@@ -114,7 +119,7 @@ def _sloping(distance: np.ndarray, slope: float) -> np.ndarray:
 
 def _from_top(distance: np.ndarray) -> np.ndarray:
     """Return distances from the nearest top [m] for those from the start: there is a top at every tile's middle."""
-    return np.abs((distance + 0.5 * _TILE) % _TILE - 0.5 * _TILE)
+    return np.abs((distance + 0.5 * TILE) % TILE - 0.5 * TILE)
 
 
 def _distance(cell: float, reach: float) -> np.ndarray:

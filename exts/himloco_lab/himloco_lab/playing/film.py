@@ -18,7 +18,8 @@ import torch
 
 from himloco_lab.deployment.video import Film, write_table
 from himloco_lab.robots.description import find_description
-from himloco_lab.robots.mjcf_builder import GROUND, HeightField, make_spec, replace_ground
+from himloco_lab.robots.height_field import HeightField
+from himloco_lab.robots.mjcf_builder import GROUND, make_spec, replace_ground
 
 if TYPE_CHECKING:
     from himloco_lab.terrains.height_map import HeightMapTerrainImporter

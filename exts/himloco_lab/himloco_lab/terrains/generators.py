@@ -7,6 +7,8 @@ import isaaclab.terrains as terrain_gen
 from isaaclab.terrains import HfTerrainBaseCfg, SubTerrainBaseCfg, TerrainGeneratorCfg
 from isaaclab.utils import configclass
 
+from himloco_lab.deployment.terrain import CELL, LEVELS, ROUGHNESS, SLOPE, STEP_HEIGHT, STEP_WIDTH, TILE
+
 
 @configclass
 class SlabTerrainCfg(SubTerrainBaseCfg):
@@ -27,13 +29,13 @@ class RoughPyramidSlopeTerrainCfg(HfTerrainBaseCfg):
 
     function: str = "himloco_lab.terrains.sub_terrains:rough_pyramid_slope_terrain"
 
-    slope_range: tuple[float, float] = (0.0, 0.4)
+    slope_range: tuple[float, float] = SLOPE
     """Slope at difficulty 0 and 1 [m/m]; the sign follows :attr:`inverted`."""
 
-    roughness_range: tuple[float, float] = (0.01, 0.08)
+    roughness_range: tuple[float, float] = ROUGHNESS
     """Half-width of the uniform bumps at difficulty 0 and 1 [m]."""
 
-    bump_spacing: float = 0.2
+    bump_spacing: float = CELL
     """Distance between independent bumps [m]."""
 
     platform_width: float = 2.0
@@ -44,9 +46,9 @@ class RoughPyramidSlopeTerrainCfg(HfTerrainBaseCfg):
 
 
 ROUGH_TERRAINS_CFG = TerrainGeneratorCfg(
-    size=(8.0, 8.0),
+    size=(TILE, TILE),
     border_width=20.0,
-    num_rows=10,
+    num_rows=LEVELS,
     num_cols=20,
     horizontal_scale=0.1,
     vertical_scale=0.005,
@@ -56,19 +58,19 @@ ROUGH_TERRAINS_CFG = TerrainGeneratorCfg(
     sub_terrains={
         # slope 0.4 d: half of it up, half down
         "smooth_slope": terrain_gen.HfPyramidSlopedTerrainCfg(
-            proportion=0.05, slope_range=(0.0, 0.4), platform_width=2.0, border_width=0.25
+            proportion=0.05, slope_range=SLOPE, platform_width=2.0, border_width=0.25
         ),
         "smooth_slope_inv": terrain_gen.HfInvertedPyramidSlopedTerrainCfg(
-            proportion=0.05, slope_range=(0.0, 0.4), platform_width=2.0, border_width=0.25
+            proportion=0.05, slope_range=SLOPE, platform_width=2.0, border_width=0.25
         ),
         "rough_slope": RoughPyramidSlopeTerrainCfg(proportion=0.1, border_width=0.25),
         "rough_slope_inv": RoughPyramidSlopeTerrainCfg(proportion=0.1, border_width=0.25, inverted=True),
         # step height 0.05 + 0.18 d, 0.30 m wide
         "stairs_down": terrain_gen.MeshPyramidStairsTerrainCfg(
-            proportion=0.3, step_height_range=(0.05, 0.23), step_width=0.3, platform_width=3.0, border_width=1.0
+            proportion=0.3, step_height_range=STEP_HEIGHT, step_width=STEP_WIDTH, platform_width=3.0, border_width=1.0
         ),
         "stairs_up": terrain_gen.MeshInvertedPyramidStairsTerrainCfg(
-            proportion=0.3, step_height_range=(0.05, 0.23), step_width=0.3, platform_width=3.0, border_width=1.0
+            proportion=0.3, step_height_range=STEP_HEIGHT, step_width=STEP_WIDTH, platform_width=3.0, border_width=1.0
         ),
         # obstacles of 0.05 + 0.1 d
         "discrete_obstacles": terrain_gen.HfDiscreteObstaclesTerrainCfg(
@@ -88,9 +90,9 @@ The border is 20 m, not HIMLoco's 25 m: a robot that reaches its edge ends the e
 """
 
 FLAT_TERRAINS_CFG = TerrainGeneratorCfg(
-    size=(8.0, 8.0),
+    size=(TILE, TILE),
     border_width=20.0,
-    num_rows=10,
+    num_rows=LEVELS,
     num_cols=20,
     use_cache=False,
     curriculum=False,

@@ -73,7 +73,8 @@ class FiniteSteps:
         obs, rewards, dones, extras = step
         done = dones.reshape(-1) > 0
         final_obs = extras.get("final_obs", {}) if bool(done.any()) else {}
-        sums = [values.sum() for values in (*obs.values(), rewards, *final_obs.values())]
+        seen: list[torch.Tensor] = [*obs.values(), rewards, *final_obs.values()]
+        sums = [values.sum() for values in seen]
         if math.isfinite(torch.stack(sums).sum().item()):  # one transfer from the device (float32's range aside)
             self._streak.zero_()
         else:

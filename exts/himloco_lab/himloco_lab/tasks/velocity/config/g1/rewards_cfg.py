@@ -14,8 +14,9 @@ from isaaclab.envs import mdp
 from isaaclab.managers import RewardTermCfg, SceneEntityCfg
 from isaaclab.utils import configclass
 
+# not "from ...mdp import rewards": mdp's lazy export would give Isaac Lab's module of that name, if that is loaded
+import himloco_lab.tasks.velocity.mdp.rewards as rewards
 from himloco_lab.robots.g1 import G1_DESCRIPTION, G1_FOOT_BODIES, G1_FOOT_POINTS, G1_LEG_JOINTS
-from himloco_lab.tasks.velocity.mdp import rewards
 
 _COMMAND = "base_velocity"
 _ACTION = "joint_pos"

@@ -12,8 +12,9 @@ from isaaclab.envs import mdp
 from isaaclab.managers import RewardTermCfg, SceneEntityCfg
 from isaaclab.utils import configclass
 
+# not "from ...mdp import rewards": mdp's lazy export would give Isaac Lab's module of that name, if that is loaded
+import himloco_lab.tasks.velocity.mdp.rewards as rewards
 from himloco_lab.robots.quadruped import QUADRUPED_FEET
-from himloco_lab.tasks.velocity.mdp import rewards
 
 _COMMAND = "base_velocity"
 _STD = 0.5
