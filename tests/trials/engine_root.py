@@ -124,7 +124,7 @@ def add_python(folder: Path) -> None:
             folder / "usr/local" / part,
             symlinks=True,
             dirs_exist_ok=True,
-            ignore=shutil.ignore_patterns("site-packages", "test", "__pycache__", "*.a", "idlelib", "pip*"),
+            ignore=shutil.ignore_patterns("site-packages", "test", "__pycache__", "*.a", "idlelib"),
         )
     (folder / "usr/local/lib/python3.12/site-packages").mkdir(exist_ok=True)
     (folder / "etc/ld.so.conf.d/local.conf").write_text("/usr/local/lib\n")
