@@ -228,8 +228,8 @@ def commands(docker: Engine, table: Table) -> None:
         "play an ONNX policy": ("scripts/play.py", *TASK, "--policy", f"{policy}/policy.onnx", "--max_steps", "50"),
         "export": ("scripts/export.py", *TASK),
         "evaluate in PhysX, Newton and MuJoCo": (
-            *("scripts/evaluate.py", *TASK, "--policy", f"{policy}/policy.onnx", "--suite", "tour"),
-            *("--engine", "ovphysx", "newton_mjwarp", "mujoco"),
+            *("scripts/evaluate.py", *TASK, "--policy", f"{policy}/policy.onnx", "--suite", "tracking"),
+            *("--num_commands", "2", "--duration", "3", "--engine", "ovphysx", "newton_mjwarp", "mujoco"),
         ),
         "sim2sim": ("scripts/sim2sim.py", "--policy", policy, "--vx", "0.5"),
         "train in Newton": ("scripts/train.py", *SMALL, "--max_iterations", "2", "physics=newton_mjwarp"),

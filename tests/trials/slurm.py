@@ -258,14 +258,9 @@ def ends(cluster: Cluster, table: Table) -> None:
         cluster.once_each("cancelled", cluster.models("cancelled")[-1] + 1)
     with table.line("a node is lost: its slurmd and the job's processes killed") as seen:
         cluster.wait_for_models("lost", 2)
-        kill = "pkill -KILL -f '[s]lurmd -D|lost_seed1' --uts self || true"
         listed = cluster.root.run("ps", "-eo", "pid,args").stdout
-        (daemon,) = re.findall(r"^\s*(\d+) .*$", cluster.root.run("cat", "/run/slurmd.node1.pid").stdout + " x", re.M)
-        victims = [
-            daemon,
-            *re.findall(r"^\s*(\d+) .*(?:lost_seed1|slurmstepd: \[\S+ node1|lost\.env).*$", listed, re.M),
-        ]
-        del kill
+        victims = re.findall(r"^ *(\d+) .*(?:lost_seed1|/lost\.env).*$", listed, re.MULTILINE)
+        victims += cluster.root.run("cat", "/run/slurmd.node1.pid").stdout.split()
         cluster.root.run("kill", "-KILL", *victims, check=False)
         waited = cluster.wait(f"{lost}_0", "PENDING", seconds=300)
         seen.append(f"queued again after {waited:.0f} s with model_{cluster.models('lost')[-1]}.pt")
