@@ -259,8 +259,11 @@ def ends(cluster: Cluster, table: Table) -> None:
     with table.line("a node is lost: its slurmd and the job's processes killed") as seen:
         cluster.wait_for_models("lost", 2)
         listed = cluster.root.run("ps", "-eo", "pid,args").stdout
-        victims = re.findall(r"^ *(\d+) .*(?:lost_seed1|/lost\.env).*$", listed, re.MULTILINE)
-        victims += cluster.root.run("cat", "/run/slurmd.node1.pid").stdout.split()
+        number = cluster.show(f"{lost}_0")["JobId"]
+        victims = cluster.root.run("cat", "/run/slurmd.node1.pid").stdout.split()
+        # first what would tell slurmctld how the job has ended
+        for name in (rf"slurmstepd: \[{number}\.", "lost_seed1|/lost\\.env"):
+            victims += re.findall(rf"^ *(\d+) .*(?:{name}).*$", listed, re.MULTILINE)
         cluster.root.run("kill", "-KILL", *victims, check=False)
         waited = cluster.wait(f"{lost}_0", "PENDING", seconds=300)
         seen.append(f"queued again after {waited:.0f} s with model_{cluster.models('lost')[-1]}.pt")
