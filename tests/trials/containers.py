@@ -54,6 +54,7 @@ def prepare_base(folder: Path) -> Path:
         certificates = os.environ.get("SSL_CERT_FILE")
         if certificates:  # of this machine, for pip and uv in a build; part of no committed file
             shutil.copy(certificates, root / "etc/ssl/certs/ca-certificates.crt")
+            (root / "etc/pip.conf").write_text("[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n")
         subprocess.run(["tar", "-C", root, "-cf", packed, "."], check=True)
         shutil.rmtree(root)
     return packed
