@@ -4,12 +4,11 @@
 #
 # Sourced by train_seed.sh and job.slurm: where an earlier try of a job left its run.
 
-# Sets `run` to the newest run of the folder $1 that is named $2 and holds a checkpoint, and `done` to its newest
-# iteration; to nothing and -1 where there is none. Runs are named <time>_<job>_seed<N>, and -2 after it where one of
-# the same second was there. One that never saved anything is left as it is.
+# Prints the newest iteration and the name of the newest run of the folder $1 that is named $2 and holds a checkpoint; -1
+# where there is none. Runs are named <time>_<job>_seed<N>, and -2 after it where one of the same second was there. One
+# that never saved anything is left as it is.
 newest_run() {
-    local folder model number last
-    run="" done=-1
+    local folder model number last run="" newest=-1
     for folder in "$1/"*; do
         [[ ${folder##*/} =~ ^[0-9-]+_[0-9-]+_(.*)$ && ${BASH_REMATCH[1]} == "$2"* ]] || continue
         [[ ${BASH_REMATCH[1]#"$2"} =~ ^(-[0-9]+)?$ ]] || continue
@@ -18,6 +17,7 @@ newest_run() {
             number="${model##*/model_}" number="${number%.pt}"
             [[ $number =~ ^[0-9]+$ && -s $model && $number -gt $last ]] && last="$number"
         done
-        [[ $last -lt 0 ]] || run="${folder##*/}" done="$last"
+        [[ $last -lt 0 ]] || run="${folder##*/}" newest="$last"
     done
+    echo "$newest $run"
 }

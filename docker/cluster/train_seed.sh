@@ -18,7 +18,7 @@ task="$1" experiment="$2" name="$3_seed$4" seed="$4"
 shift 4
 arguments=(--task "$task" --experiment_name "$experiment" --run_name "$name" --seed "$seed" --headless)
 
-newest_run "logs/rsl_rl/$experiment" "$name"
+read -r done run < <(newest_run "logs/rsl_rl/$experiment" "$name")
 if [[ -n $run ]]; then
     echo "train_seed.sh: $name goes on from $run, iteration $done"
     arguments+=(--resume --load_run "$run")
