@@ -18,16 +18,16 @@ task="$1" experiment="$2" name="$3_seed$4" seed="$4"
 shift 4
 arguments=(--task "$task" --experiment_name "$experiment" --run_name "$name" --seed "$seed" --headless)
 
-read -r done run < <(newest_run "logs/rsl_rl/$experiment" "$name")
+read -r last run < <(newest_run "logs/rsl_rl/$experiment" "$name")
 if [[ -n $run ]]; then
-    echo "train_seed.sh: $name goes on from $run, iteration $done"
+    echo "train_seed.sh: $name goes on from $run, iteration $last"
     arguments+=(--resume --load_run "$run")
 else
     echo "train_seed.sh: $name begins"
 fi
 if [[ -n ${MAX_ITERATIONS:-} ]]; then
     # train.py counts the iterations that a command adds, and calls the first one 0
-    left=$((MAX_ITERATIONS - done - 1))
+    left=$((MAX_ITERATIONS - last - 1))
     if [[ $left -le 0 ]]; then
         echo "train_seed.sh: $name has all its $MAX_ITERATIONS iterations"
         exit 0
