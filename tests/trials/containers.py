@@ -54,7 +54,6 @@ def prepare_base(folder: Path) -> Path:
         certificates = os.environ.get("SSL_CERT_FILE")
         if certificates:  # of this machine, for pip and uv in a build; part of no committed file
             shutil.copy(certificates, root / "etc/ssl/certs/ca-certificates.crt")
-            (root / "etc/pip.conf").write_text("[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n")
         subprocess.run(["tar", "-C", root, "-cf", packed, "."], check=True)
         shutil.rmtree(root)
     return packed
@@ -162,9 +161,9 @@ def configure_podman(root: EngineRoot) -> None:
 
 def load_base(engine: Engine) -> None:
     """Make the tar file the image that the Dockerfile is built from."""
+    certificates = "ENV SSL_CERT_FILE={0} PIP_CERT={0}".format("/etc/ssl/certs/ca-certificates.crt")
     environment = ["--change", "ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"]
-    if os.environ.get("SSL_CERT_FILE"):
-        environment += ["--change", "ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"]
+    environment += ["--change", certificates] if os.environ.get("SSL_CERT_FILE") else []
     engine("import", *environment, "/trial/base.tar", "localhost/python_base:3.12")
 
 

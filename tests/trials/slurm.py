@@ -21,7 +21,7 @@ import sys
 import time
 from pathlib import Path
 
-from containers import CURVES, ENGINE, prepare_base, start_docker
+from containers import CURVES, ENGINE, load_base, prepare_base, start_docker
 from engine_root import REPOSITORY, Disk, EngineRoot, Table, TrialError, debootstrap, expect, wait_until
 
 PACKAGES = ("apptainer", "slurmctld", "slurmd", "slurm-client", "munge", "squashfs-tools", "squashfuse", "iptables")
@@ -172,20 +172,13 @@ def build_image(folder: Path, table: Table) -> None:
         root = EngineRoot(folder / "engine", 1, ((folder / "source", "/source"), (folder, "/trial")))
         try:
             docker = start_docker(root, folder)
-            docker("import", *environment_of_base(), "/trial/base.tar", "localhost/python_base:3.12")
+            load_base(docker)
             docker.build()
             docker("save", "-o", "/trial/image.tar", "himloco_lab:cpu")
             seen.append(f"image {docker.size():.2f} GB, archive {(folder / 'image.tar').stat().st_size / 1e9:.2f} GB")
         finally:
             root.close()
             shutil.rmtree(folder / "engine/var/lib/docker", ignore_errors=True)
-
-
-def environment_of_base() -> list[str]:
-    """Return what docker import is told of the base's environment."""
-    certificates = ["--change", "ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"]
-    path = ["--change", "ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"]
-    return path + (certificates if os.environ.get("SSL_CERT_FILE") else [])
 
 
 def convert(root: EngineRoot, folder: Path, table: Table) -> None:
