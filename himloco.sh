@@ -32,6 +32,7 @@ Usage: ./himloco.sh OPTION [ARGUMENT ...]
 
   HIMLOCO_VENV        where the environment lies (now: $venv)
   HIMLOCO_WHEELS      a folder to take the packages from in place of the network (see docker/offline/install.sh)
+  HIMLOCO_TRIM        a program that removes something from the new environment before it is tried (docker/slim_cpu.sh)
   PYTHON              the Python 3.12 to make it from; otherwise the first one that runs on PATH, of pyenv or of uv
 
 Inside an Isaac Sim or Isaac Lab installation use its own isaaclab.sh instead:
@@ -231,6 +232,7 @@ make_environment() {
         say "uv did not do it: trying pip"
         make_with_pip
     } || die "the installation failed (see above): run it again when the cause is gone; what was downloaded is kept."
+    [[ -z ${HIMLOCO_TRIM:-} ]] || "$HIMLOCO_TRIM" "$venv" || die "HIMLOCO_TRIM=$HIMLOCO_TRIM failed (see above)."
     say "trying and compiling what a training imports"
     try_packages || die "the packages are installed but cannot be imported (see above)."
     check_system install
@@ -294,8 +296,17 @@ write_lock() {
     say "requirements.lock is written: $(grep -c '^[a-z0-9]' requirements.lock) packages"
 }
 
+# Warp and PhysX keep what they compile at home, where a number given to a container has none that it may write to.
+find_home() {
+    [[ ! -d ${HOME:-/nonexistent} || ! -w $HOME ]] || return 0
+    export HOME="${TMPDIR:-/tmp}/himloco-home-$EUID"
+    # never one that somebody else has put there
+    { mkdir -m 700 -- "$HOME" || [[ -O $HOME && ! -L $HOME ]]; } 2>/dev/null || HOME="$(mktemp -d)"
+}
+
 # Runs Python in the finished environment instead of this shell.
 run() {
+    find_home
     unset PYTHONHOME
     [[ ! -e $state/missing ]] || check_system again
     export VIRTUAL_ENV="$venv" PATH="$venv/bin:$PATH" PYTHONUNBUFFERED="${PYTHONUNBUFFERED-1}"

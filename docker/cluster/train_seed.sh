@@ -7,6 +7,8 @@
 # In the environment: GPUS (more than 1 through torchrun, 0 on the CPU), MAX_ITERATIONS (of the whole run).
 
 set -euo pipefail
+# shellcheck source=docker/cluster/newest_run.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/newest_run.sh"
 
 [[ $# -ge 4 ]] || {
     echo "Usage: train_seed.sh TASK EXPERIMENT JOB SEED [ARGUMENT OF train.py ...]" >&2
@@ -16,29 +18,16 @@ task="$1" experiment="$2" name="$3_seed$4" seed="$4"
 shift 4
 arguments=(--task "$task" --experiment_name "$experiment" --run_name "$name" --seed "$seed" --headless)
 
-# Runs are named <time>_<job>_seed<N>, and -2 after it where one of the same second was there. The newest that holds a
-# checkpoint goes on; one that never saved anything is left as it is.
-run="" done=-1
-shopt -s nullglob
-for folder in "logs/rsl_rl/$experiment/"*; do
-    [[ ${folder##*/} =~ ^[0-9-]+_[0-9-]+_(.*)$ && ${BASH_REMATCH[1]} == "$name"* ]] || continue
-    [[ ${BASH_REMATCH[1]#"$name"} =~ ^(-[0-9]+)?$ ]] || continue
-    last=-1
-    for model in "$folder"/model_*.pt; do
-        number="${model##*/model_}" number="${number%.pt}"
-        [[ $number =~ ^[0-9]+$ && -s $model && $number -gt $last ]] && last="$number"
-    done
-    [[ $last -lt 0 ]] || run="${folder##*/}" done="$last"
-done
+read -r last run < <(newest_run "logs/rsl_rl/$experiment" "$name")
 if [[ -n $run ]]; then
-    echo "train_seed.sh: $name goes on from $run, iteration $done"
+    echo "train_seed.sh: $name goes on from $run, iteration $last"
     arguments+=(--resume --load_run "$run")
 else
     echo "train_seed.sh: $name begins"
 fi
 if [[ -n ${MAX_ITERATIONS:-} ]]; then
     # train.py counts the iterations that a command adds, and calls the first one 0
-    left=$((MAX_ITERATIONS - done - 1))
+    left=$((MAX_ITERATIONS - last - 1))
     if [[ $left -le 0 ]]; then
         echo "train_seed.sh: $name has all its $MAX_ITERATIONS iterations"
         exit 0

@@ -105,7 +105,7 @@ def test_a_job_whose_node_is_taken_away_goes_on(cluster: Cluster) -> None:
     outcome = cluster.submit(STUB_PREEMPT="1.5")
     assert outcome.returncode == 0, outcome.stderr
     assert "task 0, restart 0: 143" in cluster.history.read_text()
-    assert "(cancelled)" in (cluster.logs / "slurm-walk-1.out").read_text()
+    assert "(stopped by Slurm)" in (cluster.logs / "slurm-walk-1.out").read_text()
     assert cluster.models(7)[-1] == cluster.models(8)[-1] == 11
 
 
@@ -119,6 +119,16 @@ def test_a_job_gives_up_after_its_restarts(cluster: Cluster) -> None:
     cluster.settings |= {"MAX_RESTARTS": "0", "SEEDS": "1"}
     assert cluster.submit(STUB_TIME="1").returncode == 1
     assert "giving up" in (cluster.logs / "slurm-walk-0.out").read_text()
+
+
+def test_a_job_whose_time_is_too_short_for_an_iteration_says_so_and_stops(cluster: Cluster) -> None:
+    cluster.settings |= {"SEEDS": "1"}
+    outcome = cluster.submit("agent.slow=2", STUB_TIME="0.5")
+    assert outcome.returncode == 1
+    assert cluster.history.read_text() == "task 0, restart 0: 1\n"
+    told = (cluster.logs / "slurm-walk-0.out").read_text()
+    assert "seed 7 has no new checkpoint after TIME=1:00:00: giving up" in told
+    assert "set a longer TIME" in told
 
 
 def test_a_gpu_is_asked_for_and_several_go_through_torchrun(cluster: Cluster) -> None:

@@ -10,6 +10,7 @@ import http.server
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -64,7 +65,7 @@ def test_images_are_pinned_watched_and_not_root(repository: Path, name: str) -> 
                 assert re.search(r":\d+(\.\d+){2}[^:@]*(@sha256:[0-9a-f]{64})?$", base), f"{base} is no exact version"
         elif stages:
             stages[list(stages)[-1]].append(line)
-    finished = set(stages) - set(bases.values()) - {"wheels", "packages-cpu"}
+    finished = set(stages) - set(bases.values()) - {"wheels"}
     assert finished == ({"cpu", "cuda"} if name == "docker/Dockerfile" else {""})
     for stage in finished:
         last = {line["instruction"]: line["value"] for line in stages[stage]}
@@ -73,6 +74,82 @@ def test_images_are_pinned_watched_and_not_root(repository: Path, name: str) -> 
         assert "healthy.py" in last["HEALTHCHECK"]
         assert json.loads(last["ENTRYPOINT"])[0] == "/usr/bin/tini"
         assert json.loads(last["CMD"])[-1] == "scripts/list_envs.py"
+
+
+@pytest.mark.parametrize("name", DOCKERFILES)
+def test_every_cache_belongs_to_the_user_of_its_step(repository: Path, name: str) -> None:
+    user, mounts = "", 0
+    for line in instructions(repository, name):
+        if line["instruction"] == "USER":
+            user = line["value"]
+        for mount in re.findall(r"--mount=(\S*type=cache\S*)", line["value"]) if line["instruction"] == "RUN" else []:
+            options = dict(part.split("=", 1) for part in mount.split(","))
+            mounts += 1
+            assert f"{options.get('uid')}:{options.get('gid')}" == user, f"{mount}: a cache is root's unless told"
+            assert "mode" not in options, "says nothing about the folders in the cache"
+    assert mounts
+
+
+def test_what_the_cpu_image_leaves_out_is_locked_and_not_imported_here(repository: Path) -> None:
+    lines = (repository / "docker/cpu_excludes.txt").read_text().splitlines()
+    excluded = [line for line in lines if not line.startswith("#")]
+    locked = re.findall(r"^([a-z0-9-]+)==", (repository / "requirements.lock").read_text(), re.MULTILINE)
+    assert set(excluded) <= set(locked)
+    listed = subprocess.run(["git", "-C", repository, "ls-files"], capture_output=True, text=True).stdout.split()
+    imported = {
+        word
+        for path in listed
+        if path.endswith(".py") and not path.startswith("tests/")
+        for word in re.findall(r"^\s*(?:import|from) (\w+)", (repository / path).read_text(), re.MULTILINE)
+    }
+    assert {"torch", "numpy"} <= imported
+    assert not imported & {name.replace("-", "_") for name in excluded}
+
+
+@pytest.fixture(scope="module")
+def slim(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the packages of an environment with torch alone, after docker/slim_cpu.sh."""
+    if not shutil.which("ld") or not sys.platform.startswith("linux"):
+        pytest.skip("no binutils here")
+    import torch  # where it lies
+
+    venv = tmp_path_factory.mktemp("slim") / "venv"
+    packages, here = venv / "lib/python3.12/site-packages", Path(torch.__file__).parents[1]
+    if not (here / "torch/lib/libtorch_cuda.so").exists():
+        pytest.skip("torch is built without CUDA here")
+    needed = ("libcudart", "libcupti", "libcufile")
+    for path in sorted(here.glob("torch/**/*")) + sorted(here.glob("nvidia/cu13/lib/*")):
+        if path.is_dir() or path.suffix == ".pyc" or (path.parts[-4] == "nvidia" and not path.name.startswith(needed)):
+            continue
+        link = packages / path.relative_to(here)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path)
+    (venv / "bin").mkdir()
+    (venv / "bin/python").symlink_to("/bin/true")  # pip, which has nothing to remove
+    done = subprocess.run([repository / "docker/slim_cpu.sh", venv], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return packages
+
+
+def test_torch_computes_without_the_libraries_of_cuda(slim: Path) -> None:
+    assert (slim / "torch/lib/libtorch_cuda.so").stat().st_size < 200_000
+    assert not (slim / "nvidia/cu13/lib/libcublas.so.13").exists()
+    program = """if True:
+        import sys, torch, torch.distributed
+        assert torch.__file__.startswith(sys.argv[1]), torch.__file__
+        assert not torch.cuda.is_available() and torch.distributed.is_gloo_available()
+        layer = torch.nn.Linear(3, 2)
+        layer(torch.ones(4, 3)).sum().backward()
+        print(layer.weight.grad.sum().item())
+        try:
+            torch.zeros(1, device="cuda")
+        except RuntimeError as error:
+            print("no CUDA" if "CUDA" in str(error) else error)
+    """
+    here = Path(sysconfig.get_path("purelib"))
+    environment = {**os.environ, "PYTHONPATH": f"{slim}:{here}"}
+    done = subprocess.run([sys.executable, "-S", "-c", program, slim], env=environment, capture_output=True, text=True)
+    assert done.stdout.split("\n")[:2] == ["24.0", "no CUDA"], done.stderr
 
 
 def test_every_copied_path_exists_and_is_in_the_context(repository: Path) -> None:
@@ -124,6 +201,8 @@ def test_services_keep_to_themselves(repository: Path) -> None:
             assert re.fullmatch(r"127\.0\.0\.1:\$\{\w+:-(\d+)\}:\1", port), "this machine only"
     assert published == 2
     assert compose["services"]["train"]["network_mode"] == "none"
+    for name, service in compose["services"].items():
+        assert "docker/healthy.py" in service["healthcheck"]["test"], f"{name}: not every image keeps its own check"
     cuda = yaml.safe_load((repository / COMPOSE[1]).read_text())
     assert set(cuda["services"]) == set(compose["services"])
     assert all(service["image"] == "himloco_lab:cuda" for service in cuda["services"].values())

@@ -143,6 +143,34 @@ def test_arguments_working_folder_and_exit_code_pass_through(ready: Machine) -> 
     assert ready.log("python") == [f"<{ready.home}><a b.py><><--x=$HOME><*>"]
 
 
+def test_a_user_without_a_home_gets_one(ready: Machine, tmp_path: Path) -> None:
+    (ready.bin / "mktemp").symlink_to(shutil.which("mktemp") or pytest.skip("no mktemp here"))
+    python = ready.clone / ".venv/bin/python"
+    python.write_text(python.read_text().replace("\n", '\n[[ $1 != x.py ]] || { echo "$HOME"; exit; }\n', 1))
+    for home in ("/nonexistent", "/dev/null"):
+        own = tmp_path / f"himloco-home-{os.geteuid()}"
+        assert ready.run("-p", "x.py", HOME=home, TMPDIR=str(tmp_path)).stdout.strip() == str(own)
+        assert own.stat().st_mode & 0o777 == 0o700
+    own.rmdir()
+    own.symlink_to("/usr")  # somebody else's doing
+    given = ready.run("-p", "x.py", HOME="/nonexistent", TMPDIR=str(tmp_path)).stdout.strip()
+    assert Path(given).parent == tmp_path
+    assert given != str(own)
+    assert ready.run("-p", "x.py").stdout.strip() == str(ready.home)
+
+
+def test_an_environment_is_trimmed_before_it_is_tried(machine: Machine) -> None:
+    machine.python("python3.12")
+    machine.uv()
+    trim = machine.script("trim", '#!/usr/bin/env bash\necho "$1" >"$HOME/trimmed"\n')
+    assert machine.run("-i", HIMLOCO_TRIM=str(trim)).returncode == 0
+    assert (machine.home / "trimmed").read_text().strip() == str(machine.clone / ".venv")
+    shutil.rmtree(machine.clone / ".venv")
+    outcome = machine.run("-i", HIMLOCO_TRIM="/no/program")
+    assert outcome.returncode == 1
+    assert "HIMLOCO_TRIM=/no/program failed" in outcome.stderr
+
+
 def test_tests_run_from_the_repository_and_take_pytest_arguments(ready: Machine) -> None:
     assert ready.run("-t", "-k", "a or b", STUB_EXIT="1").returncode == 1
     assert ready.log("python") == [f"<{ready.clone}><-m><pytest><-k><a or b>"]

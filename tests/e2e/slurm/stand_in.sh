@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Plays himloco.sh -p scripts/train.py: an iteration takes 0.2 s, the first (0) and every fifth
-# after it are saved, and the last; SIGTERM saves and ends with 143.
+# after it are saved, and the last; SIGTERM saves and ends with 143. agent.fail=CODE fails at once, agent.slow=SECONDS
+# starts so late that a SIGTERM before it ends it without a checkpoint.
 
 set -euo pipefail
 printf '<%s>' "$@" >>"$HOME/trainings"
@@ -16,6 +17,7 @@ while [[ $# -gt 0 ]]; do
     --load_run) resume="$2" ;;
     --max_iterations) iterations="$2" ;;
     agent.fail=*) exit "${1#*=}" ;;
+    agent.slow=*) sleep "${1#*=}" ;;
     esac
     shift
 done
