@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import himloco_lab
 import numpy as np
 
+import himloco_lab
 from himloco_lab.deployment.manifest import Manifest
 from himloco_lab.deployment.policy import OnnxPolicy, Policy, find_policy
 from himloco_lab.deployment.robot.controller import Controller, Step
@@ -21,8 +21,8 @@ from himloco_lab.deployment.robot.simulated import Faults, Record, SimulatedRobo
 
 POLICIES = Path(himloco_lab.__file__).parent / "policies"
 
-STAND_UP = "0.1 press start; 2.2 lower; 3.2 press A; 4 release"
-WALK = f"{STAND_UP}; 4.5 stick ly=0.4166667; 4.5 measure"
+STAND_UP = "0 lower; 0.02 press start; 2.2 press A; 2.7 release"
+WALK = f"{STAND_UP}; 3 stick ly=0.4166667; 3 measure"
 """0.5 of the policy's 1.2 m/s."""
 
 

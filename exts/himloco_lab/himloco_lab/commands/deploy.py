@@ -27,7 +27,6 @@ from himloco_lab.errors import FAILURE, CliError, run_command
 from himloco_lab.setup.parser import Parser
 
 if TYPE_CHECKING:
-
     from himloco_lab.deployment.robot.controller import Controller, Step
     from himloco_lab.deployment.robot.remote import Operator, Remote
     from himloco_lab.deployment.robot.robots import MotorMap

@@ -398,6 +398,8 @@ class Record:
     answers: list[float] = dataclasses.field(default_factory=list)
     """Times from a state to the command that answers it, as far as commands tell [s]."""
     commands: int = 0
+    heard_at: int | None = None
+    """Tick of the first command [ms]: a script's time begins there."""
 
     def sample(self, robot: SimulatedRobot) -> None:
         """Look at the robot after a physics step."""
@@ -447,7 +449,7 @@ def simulate(
     Args:
         robot: The robot.
         exchange: What is at the other end of the network.
-        events: Its script.
+        events: Its script, whose time begins with the first command.
         faults: What the network does.
         imu_noise: See :meth:`SimulatedRobot.state`.
         duration: Simulated time [s].
@@ -460,7 +462,7 @@ def simulate(
     noise = np.random.default_rng(faults.seed) if imu_noise > 0.0 else None
     with contextlib.suppress(KeyboardInterrupt):
         while robot.tick * 1e-3 < duration:
-            while waiting and waiting[0].tick <= robot.tick:
+            while waiting and record.heard_at is not None and waiting[0].tick <= robot.tick - record.heard_at:
                 event = waiting.popleft()
                 if event.verb == "end":
                     return record
@@ -474,6 +476,7 @@ def simulate(
             command = exchange(robot.state(noise, imu_noise) if faults.passes(robot.tick) else None)
             if command is not None:
                 record.commands += 1
+                record.heard_at = robot.tick if record.heard_at is None else record.heard_at
                 if faults.passes(robot.tick):
                     faults.put(command, robot.tick)
             for arrived in faults.due(robot.tick):
