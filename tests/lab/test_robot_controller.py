@@ -25,6 +25,7 @@ from himloco_lab.deployment.robot.robots import (
     MotorMap,
     Targets,
     default_hardware,
+    describe_hardware,
     find_robot,
     hardware_of,
 )
@@ -132,7 +133,8 @@ def test_the_manifest_can_say_it(sturdy: Manifest) -> None:
     """What follows from the robot's name, written down and read back, is the same."""
     hardware = default_hardware(G1, sturdy.joint_names, sturdy.robot)
     told = Manifest.from_dict(dataclasses.replace(sturdy, hardware=hardware).to_dict())
-    assert told.hardware == hardware
+    assert told.hardware == hardware == describe_hardware(G1_27)
+    assert describe_hardware("himloco_lab.robots.go1:GO1_DESCRIPTION") is None
     assert MotorMap(told, G1).joints == MotorMap(sturdy, G1).joints
 
 

@@ -22,6 +22,7 @@ from himloco_lab.deployment.manifest import (
     Timing,
     describe_joint,
 )
+from himloco_lab.deployment.robot.robots import describe_hardware
 from himloco_lab.robots.description import find_description
 from himloco_lab.robots.urdf import load_model
 from himloco_rl.observations import ObservationLayout, ObservationTerm
@@ -64,6 +65,7 @@ def describe_policy(
         joints=_joints(cfg.scene.robot.spawn.robot, action.joints),
         command=_command(env),
         spawn_height=float(cfg.scene.robot.init_state.pos[2]),
+        hardware=describe_hardware(cfg.scene.robot.spawn.robot),
     )
 
 

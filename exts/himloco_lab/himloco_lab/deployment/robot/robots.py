@@ -114,14 +114,24 @@ def find_robot(manifest: Manifest, name: str | None = None) -> UnitreeRobot:
         return ROBOTS[name]
     wanted = manifest.hardware.bus if manifest.hardware is not None else None
     for robot in ROBOTS.values():
-        # the smaller Unitree quadrupeds share the Go2's joint names, but not its protocol
-        if set(manifest.joint_names) <= set(robot.motors) and (wanted == robot.bus or _is_named(manifest, robot)):
+        if set(manifest.joint_names) <= set(robot.motors) and (wanted == robot.bus or _is_named(manifest.robot, robot)):
             return robot
     raise ManifestError(f"{manifest.robot} speaks no protocol that is known here: there is {', '.join(ROBOTS)}")
 
 
-def _is_named(manifest: Manifest, robot: UnitreeRobot) -> bool:
-    return robot.name in manifest.robot.lower().replace("_", ".").replace(":", ".").split(".")
+def _is_named(description: str, robot: UnitreeRobot) -> bool:
+    """Whether a description is of that robot: others share the Go2's joint names, but not its protocol."""
+    return robot.name in description.lower().replace("_", ".").replace(":", ".").split(".")
+
+
+def describe_hardware(description: str) -> Hardware | None:
+    """Return what a robot needs to run the policies of its description; None where its protocol is not known here.
+
+    Args:
+        description: ``"package.module:NAME"``.
+    """
+    robot = next((robot for robot in ROBOTS.values() if _is_named(description, robot)), None)
+    return None if robot is None else default_hardware(robot, find_description(description).joints, description)
 
 
 def default_hardware(robot: UnitreeRobot, joints: tuple[str, ...], description: str) -> Hardware:
