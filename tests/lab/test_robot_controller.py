@@ -261,13 +261,14 @@ def test_a_go2_walks() -> None:
         (Faults(loss=0.2), ""),
         (Faults(), "4.5 silence 0.3"),
         (Faults(), "4.5 push 250 0; 5.5 push 0 250"),
-        (Faults(), "4 lift; 5.5 lower; 6.5 release"),
+        (Faults(), "4.2 lift; 5.5 lower; 6.5 release"),
     ],
     ids=["4 ms", "20 ms", "40 ms", "20 % lost", "300 ms of silence", "pushed", "lifted and put down"],
 )
 def test_what_a_walk_survives(faults: Faults, script: str) -> None:
     world = World("g1_sturdy", 6)
-    found = world.run(f"{WALK}; {script}", 7.5, faults, imu_noise=0.1)
+    walk = "0 lower; 0.02 press start; 2.2 press A; 3.6 release; 3.6 stick ly=0.4166667"  # with 40 ms, not sooner
+    found = world.run(f"{walk}; {script}", 7.5, faults, imu_noise=0.1)
     assert found["fell_at"] is None
     assert (world.controller.phase, world.controller.fault) == (Phase.POLICY, "")
 

@@ -205,4 +205,8 @@ class _Network:
 
 
 def _viewer(args: argparse.Namespace, robot: SimulatedRobot) -> Callable[[], None]:
-    raise CliError("--viewer: not built yet")
+    from himloco_lab.deployment.robot.viewer import Viewer
+
+    viewer = Viewer(robot, args.port)
+    print(f"[INFO] http://127.0.0.1:{args.port}", flush=True)
+    return viewer.show
