@@ -88,11 +88,19 @@ def test_one_version_everywhere(repository: Path, package: str) -> None:
 
 
 def test_installing_into_isaac_sim_leaves_its_torch_alone(repository: Path) -> None:
-    asked = [Requirement(text) for folder in PACKAGES.values() for text in project(repository, folder)["dependencies"]]
+    projects = [project(repository, folder) for folder in PACKAGES.values()]
+    asked = [Requirement(text) for one in projects for text in one["dependencies"]]
+    asked += [Requirement(text) for one in projects for text in one.get("optional-dependencies", {}).get("train", [])]
     assert {"torch", "rsl-rl-lib"} <= {requirement.name for requirement in asked}
     for requirement in asked:
         assert requirement.name not in {"isaaclab", "isaacsim", "numpy", "torchvision"}
         assert requirement.name != "torch" or not requirement.specifier
+
+
+def test_a_robot_needs_neither_torch_nor_meshes(repository: Path) -> None:
+    told = project(repository, PACKAGES["himloco_lab"])
+    needed = {Requirement(text).name for text in (*told["dependencies"], *told["optional-dependencies"]["deploy"])}
+    assert needed == {"cyclonedds", "numpy", "onnxruntime", "pyyaml"}
 
 
 def test_isaac_lab_finds_the_tasks_through_the_entry_point(repository: Path) -> None:
