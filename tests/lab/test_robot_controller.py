@@ -7,8 +7,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import mujoco
 import numpy as np
@@ -17,7 +22,8 @@ import pytest
 from himloco_lab.deployment.manifest import Manifest, ManifestError
 from himloco_lab.deployment.policy import ZeroPolicy, find_policy, load_manifest, untrained_manifest
 from himloco_lab.deployment.robot import controller as limits
-from himloco_lab.deployment.robot.controller import Controller, Phase
+from himloco_lab.deployment.robot import runner
+from himloco_lab.deployment.robot.controller import Phase, Step
 from himloco_lab.deployment.robot.robots import (
     G1,
     GO2,
@@ -30,6 +36,7 @@ from himloco_lab.deployment.robot.robots import (
     hardware_of,
 )
 from himloco_lab.deployment.robot.run_log import RunLog, load_log, replay
+from himloco_lab.deployment.robot.runner import Link, run_in_real_time
 from himloco_lab.deployment.robot.simulated import Faults, ScriptError, SimulatedRobot, read_script
 from himloco_lab.robots.g1 import G1_29DOF_DESCRIPTION, G1_DESCRIPTION
 from himloco_lab.robots.urdf import load_model
@@ -392,6 +399,82 @@ def test_a_policy_that_hangs_does_not_look_healthy(sturdy: Manifest) -> None:
     assert "no step of the policy" in controller.fault
 
 
+class _Wires:
+    """Stands in for a network: a robot's state every 2 ms, and all commands kept."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.commands, self.sent, self.broken, self.bad_states = world, self, [], False, 0
+
+    def wait(self, timeout: float) -> np.ndarray:
+        time.sleep(timeout)
+        if self.broken:
+            raise OSError("no such device")
+        self.world.robot.step()
+        return self.world.robot.state()
+
+    def send(self, command: np.ndarray) -> None:
+        self.sent.append(command)
+        self.world.robot.obey(command)
+
+    def check_others(self) -> None:
+        pass
+
+
+def _start_in_real_time(
+    world: World, on_step: Callable[[Step], None]
+) -> tuple[_Wires, threading.Thread, threading.Event]:
+    wires, stop = _Wires(world), threading.Event()
+
+    def run() -> None:
+        with contextlib.suppress(OSError):
+            run_in_real_time(world.controller, cast("Link", wires), 0.02, stop, on_step)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return wires, thread, stop
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60.0
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_log_that_cannot_be_written_damps_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error in the policy's thread ends the program, and the other thread damps the motors before it does."""
+    monkeypatch.setattr(runner, "DAMPING_TIME", 0.3)
+    world = World("g1_sturdy")
+
+    def on_step(step: Step) -> None:
+        if step.phase is Phase.MOVE and step.targets.stiffness.any():
+            raise OSError("no space left on device")
+
+    wires, thread, _ = _start_in_real_time(world, on_step)
+    _wait_until(lambda: world.controller.has_state)
+    world.controller.press("start")
+    thread.join(60.0)
+    assert not thread.is_alive()
+    assert "no space left" in world.controller.fault
+    assert world.robot.posture == "damping" and len(wires.sent) > 10
+
+
+def test_a_sender_that_fails_goes_on_with_damping() -> None:
+    world = World("g1_sturdy")
+    wires, thread, stop = _start_in_real_time(world, lambda step: None)
+    _wait_until(lambda: world.controller.has_state)
+    world.controller.press("start")
+    _wait_until(lambda: world.robot.posture == "driven")
+    wires.broken = True
+    _wait_until(lambda: world.controller.phase is Phase.DAMPING)
+    wires.broken = False
+    _wait_until(lambda: world.robot.posture == "damping")
+    assert "no such device" in world.controller.fault
+    stop.set()
+    thread.join(60.0)
+    assert not thread.is_alive()
+
+
 def test_targets_stay_within_the_motors_effort() -> None:
     """A target a radian away, at 100 N m/rad with 88 N m, comes as near as 0.88 rad."""
     world = World("g1_sturdy")
@@ -447,4 +530,3 @@ def test_the_gantry_carries_a_limp_robot() -> None:
         robot.step()
     assert robot.tilt < 0.5
     assert float(robot.data.qvel[:3] @ robot.data.qvel[:3]) < 0.01
-    assert isinstance(Controller, type)

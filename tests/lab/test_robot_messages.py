@@ -216,6 +216,7 @@ def test_the_sticks_signs() -> None:
 def test_height_is_on_buttons_that_count_once_per_press() -> None:
     operator = Operator(RANGES)
     up, down = Remote(frozenset({"up"})), Remote(frozenset({"down"}))
+    assert operator.pressed(down) == frozenset()  # held when the program starts
     operator.pressed(up)
     assert operator.height == 0.74  # the upper end
     operator.pressed(down)

@@ -76,15 +76,18 @@ class Operator:
     height: float = field(init=False)
     """Commanded height [m]."""
 
-    _last: frozenset[str] = field(init=False, default=frozenset())
+    _last: frozenset[str] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Begin with the height of standing."""
         self.height = self.ranges.standing[HEIGHT]
 
     def pressed(self, remote: Remote) -> frozenset[str]:
-        """Return the buttons that were not pressed before, and keep the height that up and down ask for."""
-        new = remote.buttons - self._last
+        """Return the buttons that were not pressed before, and keep the height that up and down ask for.
+
+        What is held down when this is first called counts as pressed before: nothing moves at a program's start.
+        """
+        new = frozenset[str]() if self._last is None else remote.buttons - self._last
         self._last = remote.buttons
         self.change_height(HEIGHT_STEP * (("up" in new) - ("down" in new)))
         return new

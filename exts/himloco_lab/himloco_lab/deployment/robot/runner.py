@@ -15,6 +15,7 @@ import numpy as np
 
 from . import dds
 from .controller import Controller, Phase, Step
+from .messages import MessageError
 from .robots import Reading, UnitreeRobot
 
 SEND_PERIOD = 0.002
@@ -75,7 +76,11 @@ class Link:
 
     def wait(self, timeout: float) -> np.ndarray | None:
         """Return the newest state with a right checksum, for which to wait at most *timeout* [s], or None."""
-        message = self.states.wait(timeout)
+        try:
+            message = self.states.wait(timeout)
+        except MessageError:
+            self.bad_states += 1
+            return None
         if message is None or self.trusting or self.robot.low_state.is_sound(message):
             return message
         self.bad_states += 1
@@ -196,30 +201,34 @@ class _Sender(threading.Thread):
     def __init__(self, controller: Controller, link: Link, timing: Timing, echo: bool) -> None:
         super().__init__(name="sender", daemon=True)
         self._controller, self._link, self._timing, self._echo = controller, link, timing, echo
+        self._look_at = 0.0
         self.ending = threading.Event()
 
     def run(self) -> None:
-        controller, link = self._controller, self._link
-        look_at = 0.0
         while not self.ending.is_set():
-            message = link.wait(SEND_PERIOD)
-            now = time.monotonic()
-            tick = 0
+            try:
+                self._exchange()
+            except Exception as error:  # whatever it is, motors that are damped are better than none that are told
+                self._controller.let_down(f"the thread that sends failed: {error}")
+                time.sleep(SEND_PERIOD)
+
+    def _exchange(self) -> None:
+        controller, link = self._controller, self._link
+        message = link.wait(SEND_PERIOD)
+        now = time.monotonic()
+        tick = 0
+        if message is not None:
+            reading: Reading = controller.motors.read(message)
+            tick = reading.tick
+            controller.receive(reading, now)
+        command = controller.message(now, tick if self._echo else 0)
+        if command is not None:
+            link.commands.send(command)
             if message is not None:
-                reading: Reading = controller.motors.read(message)
-                tick = reading.tick
-                controller.receive(reading, now)
-            command = controller.message(now, tick if self._echo else 0)
-            if command is not None:
-                link.commands.send(command)
-                if message is not None:
-                    self._timing.answers.append(time.monotonic() - now)
-            if now >= look_at:
-                look_at = now + _OTHERS_PERIOD
-                try:
-                    link.check_others()
-                except dds.LinkError as error:
-                    controller.let_down(str(error))
+                self._timing.answers.append(time.monotonic() - now)
+        if now >= self._look_at:
+            self._look_at = now + _OTHERS_PERIOD
+            link.check_others()
 
 
 def run_in_real_time(
@@ -242,6 +251,7 @@ def run_in_real_time(
         echo: Whether commands tell the state that they follow, for a simulator that measures.
     """
     timing = Timing()
+    interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_INTERVAL)
     sender = _Sender(controller, link, timing, echo)
     sender.start()
@@ -263,10 +273,13 @@ def run_in_real_time(
             last = begun
             due = max(due + policy_dt, time.monotonic() - policy_dt)  # steps that were missed are not caught up with
             time.sleep(max(0.0, due - time.monotonic()))
-            if not sender.is_alive():
-                raise dds.LinkError("the thread that sends has ended: see the error above")
+    except BaseException as error:
+        controller.let_down(f"this program failed: {error}")
+        time.sleep(DAMPING_TIME)  # the sender goes on
+        raise
     finally:
         sender.ending.set()
         sender.join(1.0)
+        sys.setswitchinterval(interval)
     timing.bad_states = link.bad_states
     return timing
