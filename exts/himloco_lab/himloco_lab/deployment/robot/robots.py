@@ -125,13 +125,22 @@ def _is_named(description: str, robot: UnitreeRobot) -> bool:
 
 
 def describe_hardware(description: str) -> Hardware | None:
-    """Return what a robot needs to run the policies of its description; None where its protocol is not known here.
+    """Return what a robot needs to run the policies of its description.
 
     Args:
         description: ``"package.module:NAME"``.
+
+    Returns:
+        None where its protocol is not known here, or its joints are not that robot's.
     """
-    robot = next((robot for robot in ROBOTS.values() if _is_named(description, robot)), None)
-    return None if robot is None else default_hardware(robot, find_description(description).joints, description)
+    joints = find_description(description).joints
+    for robot in ROBOTS.values():
+        if _is_named(description, robot) and set(joints) <= set(robot.motors):
+            try:
+                return default_hardware(robot, joints, description)
+            except ManifestError:
+                return None
+    return None
 
 
 def default_hardware(robot: UnitreeRobot, joints: tuple[str, ...], description: str) -> Hardware:
