@@ -36,7 +36,7 @@ Usage: ./himloco.sh OPTION [ARGUMENT ...]
   PYTHON              the Python 3.12 to make it from; otherwise the first one that runs on PATH, of pyenv or of uv
 
 Inside an Isaac Sim or Isaac Lab installation use its own isaaclab.sh instead:
-  isaaclab.sh -p -m pip install -e source/himloco_rl -e exts/himloco_lab
+  isaaclab.sh -p -m pip install -e source/himloco_rl -e 'exts/himloco_lab[train]'
   isaaclab.sh -p scripts/train.py --task TASK
 EOF
 }

@@ -33,6 +33,12 @@ def project(repository: Path, folder: str) -> dict:
     return tomllib.loads((repository / folder / "pyproject.toml").read_text())["project"]
 
 
+def _dependencies(project: dict) -> list[str]:
+    """What a package needs in the environment of himloco.sh; a robot's (deploy) is another one."""
+    extras = project.get("optional-dependencies", {})
+    return [*project["dependencies"], *extras.get("train", []), *extras.get("sim", [])]
+
+
 def test_every_locked_package_has_one_version_and_hashes(lock: dict[str, tuple[Requirement, list[str]]]) -> None:
     assert len(lock) > 100
     for name, (requirement, hashes) in lock.items():
@@ -51,7 +57,7 @@ def test_the_lock_holds_what_is_asked_for(repository: Path, lock: dict[str, tupl
     lines = (line.split("#")[0].strip() for line in (repository / "requirements.in").read_text().splitlines())
     asked = [Requirement(line) for line in lines if line]
     for folder in PACKAGES.values():
-        asked += [Requirement(text) for text in project(repository, folder)["dependencies"]]
+        asked += [Requirement(text) for text in _dependencies(project(repository, folder))]
     for requirement in asked:
         if requirement.name in PACKAGES:
             continue
@@ -78,15 +84,23 @@ def test_one_version_everywhere(repository: Path, package: str) -> None:
     assert project(repository, PACKAGES["himloco_lab"])["version"] == version
     extension = tomllib.loads((repository / "exts/himloco_lab/config/extension.toml").read_text())
     assert extension["package"]["version"] == version
-    assert f"himloco_rl=={version}" in project(repository, PACKAGES["himloco_lab"])["dependencies"]
+    assert f"himloco_rl=={version}" in project(repository, PACKAGES["himloco_lab"])["optional-dependencies"]["train"]
 
 
 def test_installing_into_isaac_sim_leaves_its_torch_alone(repository: Path) -> None:
-    asked = [Requirement(text) for folder in PACKAGES.values() for text in project(repository, folder)["dependencies"]]
+    projects = [project(repository, folder) for folder in PACKAGES.values()]
+    asked = [Requirement(text) for one in projects for text in one["dependencies"]]
+    asked += [Requirement(text) for one in projects for text in one.get("optional-dependencies", {}).get("train", [])]
     assert {"torch", "rsl-rl-lib"} <= {requirement.name for requirement in asked}
     for requirement in asked:
         assert requirement.name not in {"isaaclab", "isaacsim", "numpy", "torchvision"}
         assert requirement.name != "torch" or not requirement.specifier
+
+
+def test_a_robot_needs_neither_torch_nor_meshes(repository: Path) -> None:
+    told = project(repository, PACKAGES["himloco_lab"])
+    needed = {Requirement(text).name for text in (*told["dependencies"], *told["optional-dependencies"]["deploy"])}
+    assert needed == {"cyclonedds", "numpy", "onnxruntime", "pyyaml"}
 
 
 def test_isaac_lab_finds_the_tasks_through_the_entry_point(repository: Path) -> None:

@@ -202,6 +202,40 @@ class Command:
         return (self.lin_vel_x, self.lin_vel_y, self.ang_vel_z, self.height)
 
 
+@dataclass(frozen=True)
+class HeldJoint:
+    """A joint of the robot that the policy does not know, because training has locked it."""
+
+    name: str
+    position: float
+    """[rad]"""
+    stiffness: float
+    """[N m/rad]"""
+    damping: float
+    """[N m s/rad]"""
+    effort_limit: float
+    """[N m]"""
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What a real robot needs and a simulator does not."""
+
+    bus: str
+    """Whose messages it speaks: ``unitree_hg`` or ``unitree_go``."""
+
+    slots: Mapping[str, Any]
+    """Motor of every joint, the held ones included."""
+
+    imu: str
+    """Link whose angular velocity and orientation the policy sees."""
+
+    machine_modes: tuple[int, ...] = ()
+    """Values of ``mode_machine`` that stand for a robot with these joints; empty where a robot states none."""
+
+    held: tuple[HeldJoint, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """Everything needed to run a policy, in the order in which it is written."""
@@ -223,6 +257,9 @@ class Manifest:
     command: Command
     spawn_height: float
     """Root height at the default pose [m]."""
+
+    hardware: Hardware | None = None
+    """Motors, IMU and held joints of the real robot; what its name stands for when None, as in old manifests."""
 
     files: Mapping[str, Any] = field(default_factory=dict)
     """Names and SHA-256 digests of the exported files."""
@@ -383,6 +420,22 @@ def _check(manifest: Manifest) -> None:
     if driven != set(action.joints):
         odd = sorted(driven ^ set(action.joints))
         raise ManifestError(f"action.joints and joints[].driven_by: policy disagree about {', '.join(odd)}")
+    if manifest.hardware is not None:
+        _check_hardware(manifest.hardware, names)
+
+
+def _check_hardware(hardware: Hardware, joints: Sequence[str]) -> None:
+    held = [joint.name for joint in hardware.held]
+    odd = sorted(set(hardware.slots) ^ {*joints, *held}) or sorted(set(held) & set(joints))
+    if odd or len(set(held)) != len(held):
+        wrong = ", ".join(odd) or "a joint that is held twice"
+        raise ManifestError(f"hardware: {wrong} must be under 'joints' or 'held', once, and have one of the slots")
+    slots = list(hardware.slots.values())
+    if not all(type(slot) is int and slot >= 0 for slot in slots) or len(set(slots)) != len(slots):
+        raise ManifestError(f"hardware.slots {slots}: must be different numbers, 0 or more")
+    for joint in hardware.held:
+        if min(joint.stiffness, joint.damping, joint.effort_limit) < 0.0:
+            raise ManifestError(f"hardware.held.{joint.name}: gains and limits must not be negative")
 
 
 def _check_observation(observation: Observation, manifest: Manifest) -> None:

@@ -21,6 +21,7 @@ from himloco_lab.deployment.manifest import (
     Timing,
     describe_joint,
 )
+from himloco_lab.deployment.robot.robots import describe_hardware
 from himloco_lab.robots.description import find_description
 from himloco_lab.robots.urdf import load_model
 from himloco_rl.observations import ObservationLayout, ObservationTerm
@@ -68,6 +69,7 @@ def describe_policy(
         joints=tuple(describe_joint(robot, joints[name], name in action.joints) for name in robot.joints),
         command=Command(tuple(ranges.lin_vel_x), tuple(ranges.lin_vel_y), tuple(ranges.ang_vel_z), height, standing),
         spawn_height=float(cfg.scene.robot.init_state.pos[2]),
+        hardware=describe_hardware(cfg.scene.robot.spawn.robot),
     )
 
 
