@@ -225,7 +225,6 @@ class Controller:
         """Run the policy and return what it asks the motors for; joints that it does not move hold their default."""
         if restarted:
             self._builder.reset()
-            self.policy.reset()
             self._last_action = np.zeros_like(self._last_action)
         observation = self._builder.observe(self.motors.state(reading), command, self._last_action)
         action = self.policy(observation)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from himloco_lab.deployment.manifest import HEIGHT, Command
+from himloco_lab.deployment.manifest import Command
+from himloco_lab.robots.policy_layout import HEIGHT
 
 BUTTONS = (
     *("R1", "L1", "start", "select", "R2", "L2", "F1", "F2"),

@@ -132,7 +132,6 @@ def replay(manifest: Manifest, policy: Policy, records: Array) -> float:
     for record in records[records["phase"] == PHASES.index(Phase.POLICY)]:
         if record["restarted"]:
             builder.reset()
-            policy.reset()
             action = np.zeros(manifest.output.width)
         state = RobotState(
             record["base_ang_vel"],
