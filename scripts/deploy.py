@@ -3,6 +3,6 @@
 
 """Run an exported policy on a robot: ``./himloco.sh -p scripts/deploy.py --policy exported --interface lo``."""
 
-from _door import enter
+from _launch import launch
 
-raise SystemExit(enter("deploy"))
+raise SystemExit(launch("deploy"))

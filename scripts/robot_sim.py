@@ -3,6 +3,6 @@
 
 """A robot to try ``deploy.py`` on: ``./himloco.sh -p scripts/robot_sim.py --robot g1``."""
 
-from _door import enter
+from _launch import launch
 
-raise SystemExit(enter("robot_sim"))
+raise SystemExit(launch("robot_sim"))

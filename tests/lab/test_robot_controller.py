@@ -43,8 +43,8 @@ from himloco_lab.robots.urdf import load_model
 
 from .robot_world import POLICIES, STAND_UP, WALK, World, sim2sim_speed
 
-G1_27 = "himloco_lab.robots.g1.g1_description:G1_DESCRIPTION"
-G1_29 = "himloco_lab.robots.g1.g1_description:G1_29DOF_DESCRIPTION"
+G1_27 = "himloco_lab.robots.g1:G1_DESCRIPTION"
+G1_29 = "himloco_lab.robots.g1:G1_29DOF_DESCRIPTION"
 
 
 @pytest.fixture(scope="module")

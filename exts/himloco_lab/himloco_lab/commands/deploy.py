@@ -23,9 +23,8 @@ import numpy as np
 
 from himloco_lab.deployment.manifest import Manifest, ManifestError
 from himloco_lab.deployment.policy import OnnxPolicy, find_policy
-from himloco_lab.errors import FAILURE, CliError, run_command
+from himloco_lab.errors import FAILURE, CliError, Parser, run_command
 from himloco_lab.robots.policy_layout import HEIGHT, VX, VY, YAW_RATE
-from himloco_lab.setup.parser import Parser
 
 if TYPE_CHECKING:
     from himloco_lab.deployment.robot.controller import Controller, Step

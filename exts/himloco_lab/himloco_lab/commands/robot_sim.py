@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from himloco_lab.deployment.manifest import ManifestError
-from himloco_lab.errors import FAILURE, CliError, run_command
-from himloco_lab.setup.parser import Parser
+from himloco_lab.errors import FAILURE, CliError, Parser, run_command
 
 if TYPE_CHECKING:
     from himloco_lab.deployment.robot.simulated import SimulatedRobot

@@ -73,8 +73,8 @@ class FiniteSteps:
         obs, rewards, dones, extras = step
         done = dones.reshape(-1) > 0
         final_obs = extras.get("final_obs", {}) if bool(done.any()) else {}
-        seen: list[torch.Tensor] = [*obs.values(), rewards, *final_obs.values()]
-        sums = [values.sum() for values in seen]
+        seen = (*obs.values(), rewards, *final_obs.values())
+        sums: list[Any] = [values.sum() for values in seen]
         if math.isfinite(torch.stack(sums).sum().item()):  # one transfer from the device (float32's range aside)
             self._streak.zero_()
         else:

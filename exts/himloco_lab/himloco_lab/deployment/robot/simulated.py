@@ -26,7 +26,7 @@ from himloco_lab.robots.description import RobotDescription
 from himloco_lab.robots.g1 import G1_29DOF_DESCRIPTION, G1_DESCRIPTION
 from himloco_lab.robots.go2 import GO2_DESCRIPTION
 from himloco_lab.robots.mjcf_builder import make_spec
-from himloco_lab.robots.stance import standing_height
+from himloco_lab.robots.rigid_body import standing_height
 from himloco_lab.robots.urdf import load_model
 
 from .remote import Remote
