@@ -36,7 +36,7 @@ stub() {
     awk -v abort="$abort" -v slot="$slot" -v vtable=_ZTVN10__cxxabiv117__class_type_infoE '
         { print ".globl " $1 }
         /^_ZTI/ { data = data ".balign 8\n.type " $1 ",%object\n.size " $1 ",24\n"
-                  data = data $1 ": .8byte " vtable "+16, name" NR ", 0\nname" NR ": .asciz \"" substr($1, 5) "\"\n"; next }
+            data = data $1 ": .8byte " vtable "+16, name" NR ", 0\nname" NR ": .asciz \"" substr($1, 5) "\"\n"; next }
         /^_ZTV/ { data = data ".balign 8\n.type " $1 ",%object\n.size " $1 ",2048\n" $1 ": .zero 2048\n"; next }
         /get_gil_checker/ { place = ".type " $1 ",%function\n" $1 ": " slot "\n"; next }
         { print ".type " $1 ",%function\n" $1 ":" }
