@@ -4,9 +4,9 @@
 #
 # Sourced by train_seed.sh and job.slurm: where an earlier try of a job left its run.
 
-# Prints the newest iteration and the name of the newest run of the folder $1 that is named $2 and holds a checkpoint; -1
-# where there is none. Runs are named <time>_<job>_seed<N>, and -2 after it where one of the same second was there. One
-# that never saved anything is left as it is.
+# Prints the newest iteration and the name of the newest run of the folder $1 that is named $2 and holds a checkpoint;
+# -1 where there is none. Runs are named <time>_<job>_seed<N>, and -2 after it where one of the same second was there.
+# One that never saved anything is left as it is.
 newest_run() {
     local folder model number last run="" newest=-1
     for folder in "$1/"*; do

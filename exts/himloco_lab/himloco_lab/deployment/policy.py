@@ -211,7 +211,7 @@ def untrained_manifest(robot: str) -> Manifest:
     return Manifest(
         task="none",
         robot=robot,
-        input=Tensor("obs", observation.width),
+        input=Tensor("obs", observation.width, "float32"),
         output=Tensor("actions", len(driven)),
         timing=Timing(layout.physics_dt, layout.decimation, layout.policy_dt),
         observation=observation,
