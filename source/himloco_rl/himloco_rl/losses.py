@@ -32,7 +32,8 @@ def velocity_loss(
     """Regress the base velocity, HIM paper: L_vel = MSE(v̂, v).
 
     Args:
-        predicted, target: v̂ and v, observation units, shape [B, 3].
+        predicted: v̂, observation units, shape [B, 3].
+        target: v, likewise.
         velocity_scale: Factor between m/s and observation units; the metric is divided by it.
 
     Returns:
@@ -85,11 +86,14 @@ def swap_loss(
     """Swapped prediction: each latent predicts the other's code, HIM paper section 3.2.
 
     Args:
-        source, target: z_s and z_t, unit latents of the history and of the next frame, shape [B, D].
+        source: z_s, unit latents of the history, shape [B, D].
+        target: z_t, unit latents of the next frame, shape [B, D].
         prototypes: E, unit rows, shape [K, D].
         temperature: τ of the predicted distribution.
         reduction: "mean" over prototypes, or their "sum".
-        epsilon, iterations, all_reduce: See :func:`sinkhorn`.
+        epsilon: See :func:`sinkhorn`.
+        iterations: Likewise.
+        all_reduce: Likewise.
 
     Returns:
         The loss (scalar) and the metrics
@@ -142,8 +146,10 @@ def surrogate_loss(
     """Clipped surrogate, equation 7 of PPO, negated for descent.
 
     Args:
-        log_prob, old_log_prob: log π(a|s), now and when the action was taken, shape [B].
-        advantages, clip: Â, shape [B], and ε.
+        log_prob: log π(a|s), shape [B].
+        old_log_prob: The same when the action was taken.
+        advantages: Â, shape [B].
+        clip: ε.
     """
     ratio = torch.exp(log_prob - old_log_prob)  # r = π/π_old
     clipped = ratio.clamp(1.0 - clip, 1.0 + clip)
@@ -156,7 +162,8 @@ def value_loss(
     """Squared error of the value, optionally with the change of the value clipped as PPO's code does.
 
     Args:
-        values, old_values: V(s), now and when the action was taken, shape [B, 1].
+        values: V(s), shape [B, 1].
+        old_values: The same when the action was taken.
         returns: R, shape [B, 1].
         clip: Largest change that still earns a gradient; None for a plain squared error.
     """

@@ -135,8 +135,11 @@ class HIMEstimator(nn.Module):
         """Say what the estimator learns, and make its optimizer.
 
         Args:
-            velocity, velocity_scale: Columns of the base velocity in the next frame, observation units per m/s.
-            learning_rate, max_grad_norm, optimizer: Its own, rsl_rl's name for the class; PPO never touches them.
+            velocity: Columns of the base velocity in the next frame.
+            velocity_scale: Observation units per m/s.
+            learning_rate: Its own; PPO never touches it.
+            max_grad_norm: Gradient clip.
+            optimizer: rsl_rl's name for the class.
             ranks: The processes that learn together; by default this one alone.
         """
         self.velocity, self.velocity_scale = velocity, velocity_scale
