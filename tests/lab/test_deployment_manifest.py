@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import subprocess
 import sys
@@ -119,7 +120,8 @@ def test_a_policy_of_version_0_1_is_read_and_written_letter_by_letter(policy: Pa
 def test_what_is_left_out_may_be_written(content: dict[str, Any]) -> None:
     """As version 0.1 wrote it."""
     content["observation"]["clip_input"] = content["input"]["dtype"] = None
-    assert Manifest.from_dict(content | {"source": {}, "files": {}}) == MANIFEST
+    untyped = dataclasses.replace(MANIFEST, input=dataclasses.replace(MANIFEST.input, dtype=None))
+    assert Manifest.from_dict(content | {"source": {}, "files": {}}) == untyped
 
 
 @pytest.mark.parametrize("key", ["timing", "joints", "observation", "spawn_height"])
