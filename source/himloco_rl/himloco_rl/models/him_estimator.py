@@ -21,7 +21,7 @@ VELOCITY_DIM = 3
 """Base linear velocity: x, y, z."""
 
 ESTIMATOR_PRESETS: dict[str, dict[str, Any]] = {
-    # Sizes of the two public implementations: HIMLoco (quadrupeds) and HomieRL (G1)
+    # Sizes of the two public implementations: HIMLoco (quadrupeds) and HomieRL (a humanoid)
     "himloco": {"hidden_dims": [128, 64], "latent_dim": 16, "num_prototypes": 32},
     "homie": {"hidden_dims": [256, 256], "latent_dim": 32, "num_prototypes": 64},
 }
