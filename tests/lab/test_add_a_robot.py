@@ -90,8 +90,8 @@ def test_no_robot_is_named_outside_its_folders() -> None:
     """A robot's files carry its name; no other file of packages, scripts and jobs knows it, another robot's neither.
 
     Two say what there is: the quadrupeds' configurations of a few lines each, and the robot that commands take where
-    none is named. The protocol of Unitree's motors is of two robots by its nature. What containers and clusters run where nobody says otherwise is a user's setting: the name of a task,
-    of its runs.
+    none is named. The protocol of Unitree's motors is of two robots by its nature. What containers and clusters run
+    where nobody says otherwise is a user's setting: the name of a task, of its runs.
     """
     root = Path(__file__).parents[2]
     package = root / "exts" / "himloco_lab" / "himloco_lab"
