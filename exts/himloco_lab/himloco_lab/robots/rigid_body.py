@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from trimesh import transformations
 
 from .description import Primitive, RobotDescription, is_contactless
 
@@ -23,9 +22,30 @@ Array = np.ndarray
 
 def pose(xyz: tuple[float, ...] | Array = (0.0, 0.0, 0.0), rpy: tuple[float, ...] | Array = (0.0, 0.0, 0.0)) -> Array:
     """Return the pose [4, 4] of a translation [m] and fixed-axis roll, pitch, yaw [rad] (URDF's convention)."""
-    roll, pitch, yaw = rpy
-    matrix = transformations.euler_matrix(roll, pitch, yaw)
+    (cr, cp, cy), (sr, sp, sy) = np.cos(np.asarray(rpy, float)), np.sin(np.asarray(rpy, float))
+    roll = np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
+    pitch = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
+    yaw = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
+    matrix = np.eye(4)
+    matrix[:3, :3] = yaw @ pitch @ roll
     matrix[:3, 3] = xyz
+    return matrix
+
+
+def inverse(matrix: Array) -> Array:
+    """Return the inverse [4, 4] of a rigid transform."""
+    result = np.eye(4)
+    result[:3, :3] = matrix[:3, :3].T
+    result[:3, 3] = -matrix[:3, :3].T @ matrix[:3, 3]
+    return result
+
+
+def rotation_about(axis: Array, angle: float) -> Array:
+    """Return the pose [4, 4] that turns by ``angle`` [rad] about a unit axis (Rodrigues)."""
+    x, y, z = axis
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    matrix = np.eye(4)
+    matrix[:3, :3] += np.sin(angle) * cross + (1.0 - np.cos(angle)) * cross @ cross
     return matrix
 
 
@@ -104,11 +124,7 @@ class RevoluteJoint:
 
     def transform(self, position: float) -> Array:
         """Return the child body's pose in the parent body [4, 4] at a joint position [rad]."""
-        return (
-            self.parent_pose
-            @ np.asarray(transformations.rotation_matrix(position, self.axis))
-            @ np.linalg.inv(self.child_pose)
-        )
+        return self.parent_pose @ rotation_about(self.axis, position) @ inverse(self.child_pose)
 
 
 @dataclass(frozen=True)

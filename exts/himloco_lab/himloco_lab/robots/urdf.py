@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from trimesh.transformations import rotation_matrix
 
 from .description import Primitive, RobotDescription
-from .rigid_body import Body, Frame, Inertial, RevoluteJoint, RigidBodyModel, Visual, pose
+from .rigid_body import Body, Frame, Inertial, RevoluteJoint, RigidBodyModel, Visual, inverse, pose, rotation_about
 
 Array = np.ndarray
 
@@ -116,7 +115,7 @@ class _Merger:
         name = self.description.representatives.get(first, first)
         if name not in poses:
             raise ValueError(f"Link '{name}' cannot represent the body of '{first}': it consists of {list(poses)}.")
-        to_body = np.linalg.inv(poses[name])
+        to_body = inverse(poses[name])
         inertial, visuals = Inertial(), []
         for link, link_pose in poses.items():
             frame = to_body @ link_pose
@@ -150,7 +149,7 @@ class _Merger:
         if kind not in ("revolute", "continuous"):
             raise ValueError(f"Joint '{name}' is '{kind}': only fixed, revolute and continuous joints are supported.")
         if name in self.description.locked_joints:
-            return np.asarray(rotation_matrix(self.description.locked_joints[name], self._axis(joint)))
+            return rotation_about(self._axis(joint), self.description.locked_joints[name])
         return None
 
     def _add_joint(self, joint: ElementTree.Element, parent: str, child: str, parent_pose: Array, at: Array) -> None:
